@@ -1,0 +1,65 @@
+//! The bodies of the fuzz targets, as plain functions, so that a test can replay what a fuzzer found.
+
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use vm_memory::{Bytes, GuestAddress};
+
+use crate::kernel::{Entry, Kernel, Protocol};
+use crate::memory::Memory;
+use crate::testkernel::{TestBzImage, TestElf, TestSegment};
+
+/// Kernels may lie from here on.
+const LOWEST: u64 = 1 << 20;
+/// Guest memory starts this many bytes lower, to show when something is written there.
+const GUARD: usize = 4096;
+/// Guest memory from [`LOWEST`] on, in bytes.
+const ROOM: usize = 3 << 20;
+
+static MEMORY: LazyLock<Option<Memory>> =
+    LazyLock::new(|| Memory::from_ranges(&[(GuestAddress(LOWEST - GUARD as u64), GUARD + ROOM)]).ok());
+
+/// Reads `data` as a kernel and loads it by every protocol. Whatever the bytes are, nothing panics, nothing is written
+/// below the lowest address, and a kernel that was loaded is entered and ends inside guest memory.
+pub fn kernel(data: &[u8]) {
+    let Some(memory) = MEMORY.as_ref() else { return };
+    for protocol in [Protocol::Auto, Protocol::Linux64, Protocol::Pvh] {
+        let path = Path::new("fuzzed");
+        let Ok(mut kernel) = Kernel::from_source(Cursor::new(data), data.len() as u64, path) else { return };
+        assert!(kernel.version().is_none_or(|version| version.len() <= 128));
+        match kernel.load(memory, GuestAddress(LOWEST), protocol) {
+            Ok(loaded) => {
+                let (Entry::Linux64 { rip: entry, .. } | Entry::Pvh { eip: entry }) = loaded.entry;
+                assert!((LOWEST..loaded.end.0).contains(&entry), "entry {entry:#x} outside the kernel");
+                assert!(loaded.end.0 <= LOWEST + ROOM as u64, "end {:#x} outside memory", loaded.end.0);
+            }
+            Err(error) => assert!(!error.to_string().is_empty() && !error.remedy().is_empty()),
+        }
+    }
+    let mut guard = [0; GUARD];
+    let read = memory.read_slice(&mut guard, GuestAddress(LOWEST - GUARD as u64));
+    assert!(read.is_ok() && guard.iter().all(|byte| *byte == 0), "memory below the lowest address was written");
+}
+
+/// Kernels to start fuzzing from: a name and the bytes of each.
+#[must_use]
+pub fn kernel_seeds() -> Vec<(&'static str, Vec<u8>)> {
+    let small = TestBzImage { code: vec![0x90; 0x220], ..TestBzImage::default() };
+    let segment = |address, length, memory_size| TestSegment { address, bytes: vec![0xf4; length], memory_size };
+    let two =
+        TestElf { entry: 0x10_0000, segments: vec![segment(0x10_0000, 16, 0), segment(0x20_0000, 9, 4096)], pvh: None };
+    let pvh_only = TestElf { pvh: Some(0x10_0000), ..two.clone() };
+    let both = TestElf { pvh: Some(0x20_0004), ..two.clone() };
+    vec![
+        ("bzimage", small.bytes()),
+        ("bzimage-fixed", TestBzImage { relocatable: false, ..small.clone() }.bytes()),
+        ("bzimage-too-big", TestBzImage { init_size: u32::MAX, ..small }.bytes()),
+        ("elf", two.bytes()),
+        ("elf-both", both.bytes()),
+        ("elf-pvh", pvh_only.bytes()),
+        ("elf-too-high", TestElf::flat(u64::MAX - 64, vec![0; 32]).bytes()),
+        ("gzip", b"\x1f\x8b\x08\0".to_vec()),
+        ("script", b"#!/bin/sh\n".to_vec()),
+    ]
+}

@@ -1,0 +1,109 @@
+//! The system calls that the standard library does not offer.
+#![allow(unsafe_code)] // vectored I/O on guest memory, fallocate, locks and one ioctl: each block says why it is sound
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+
+use vm_memory::VolatileSlice;
+
+/// Linux takes at most this many buffers in one call (IOV_MAX in limits.h).
+pub const MAX_BUFFERS: usize = 1024;
+
+/// Which way the bytes go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the file to the buffers.
+    Read,
+    /// From the buffers to the file.
+    Write,
+}
+
+/// One `preadv` or `pwritev` of up to [`MAX_BUFFERS`] buffers; skips the first `skip` bytes of the first one. Returns
+/// the number of bytes moved, which may be fewer than asked for.
+pub fn transfer(
+    file: &File,
+    direction: Direction,
+    offset: u64,
+    buffers: &[VolatileSlice<'_>],
+    skip: usize,
+) -> io::Result<usize> {
+    let offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // Guards keep the memory mapped, and so valid, until the call is over.
+    let guards: Vec<_> = buffers.iter().take(MAX_BUFFERS).map(|buffer| buffer.ptr_guard_mut()).collect();
+    let mut vectors: Vec<libc::iovec> =
+        guards.iter().map(|g| libc::iovec { iov_base: g.as_ptr().cast(), iov_len: g.len() }).collect();
+    if let Some(first) = vectors.first_mut() {
+        let skip = skip.min(first.iov_len);
+        // SAFETY: `skip` is at most the buffer's length, so the result is inside the buffer or one past its end.
+        first.iov_base = unsafe { first.iov_base.cast::<u8>().add(skip) }.cast();
+        first.iov_len -= skip;
+    }
+    let count = libc::c_int::try_from(vectors.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let moved = match direction {
+        // SAFETY: each vector is a mapped range of guest memory held by a guard above; nothing assumes that its bytes
+        // stay as they are, because all access to guest memory is volatile.
+        Direction::Read => unsafe { libc::preadv(file.as_raw_fd(), vectors.as_ptr(), count, offset) },
+        // SAFETY: as above; the kernel only reads from the vectors.
+        Direction::Write => unsafe { libc::pwritev(file.as_raw_fd(), vectors.as_ptr(), count, offset) },
+    };
+    usize::try_from(moved).map_err(|_| io::Error::last_os_error())
+}
+
+/// `fallocate` with KEEP_SIZE and `mode` on `len` bytes at `offset`.
+pub fn fallocate(file: &File, mode: libc::c_int, offset: u64, len: u64) -> io::Result<()> {
+    let offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let len = libc::off_t::try_from(len).map_err(|_| io::ErrorKind::InvalidInput)?;
+    loop {
+        // SAFETY: the call takes no pointers, and the descriptor is open as long as `file` is borrowed.
+        let result = unsafe { libc::fallocate(file.as_raw_fd(), mode | libc::FALLOC_FL_KEEP_SIZE, offset, len) };
+        if result == 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// A range of bytes for an open file description lock; a `len` of 0 reaches to the end of the file, however it grows.
+fn lock_range(kind: libc::c_int, start: i64, len: i64) -> libc::flock {
+    // The kind and whence constants fit in the short that the structure has for them.
+    #[allow(clippy::cast_possible_truncation)]
+    libc::flock {
+        l_type: kind as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: start,
+        l_len: len,
+        // The kernel refuses open file description locks with anything else here.
+        l_pid: 0,
+    }
+}
+
+/// Takes an open file description lock of `kind` (`F_RDLCK`, `F_WRLCK`) on a range, or fails at once; `F_UNLCK` gives it up.
+pub fn lock(file: &File, kind: libc::c_int, start: i64, len: i64) -> io::Result<()> {
+    let range = lock_range(kind, start, len);
+    // SAFETY: F_OFD_SETLK reads one flock structure, which outlives the call.
+    let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const range) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Whether somebody else holds any lock on a range.
+pub fn is_locked(file: &File, start: i64, len: i64) -> io::Result<bool> {
+    let mut range = lock_range(libc::F_WRLCK, start, len);
+    // SAFETY: F_OFD_GETLK reads and writes one flock structure, which outlives the call.
+    let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut range) };
+    if result == 0 { Ok(libc::c_int::from(range.l_type) != libc::F_UNLCK) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The logical block size in bytes of the block device `file`.
+pub fn block_size(file: &File) -> io::Result<u32> {
+    let mut size: libc::c_int = 0;
+    // SAFETY: BLKSSZGET writes one int, which outlives the call.
+    let result = unsafe { libc::ioctl(file.as_raw_fd(), libc::BLKSSZGET as _, &raw mut size) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    u32::try_from(size).map_err(|_| io::ErrorKind::InvalidData.into())
+}

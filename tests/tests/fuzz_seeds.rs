@@ -1,0 +1,56 @@
+//! Replays the seeds of the devices' fuzz targets (`tests/fuzz`) with a stable compiler.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ovum_devices::fuzz;
+
+fn folder(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target)
+}
+
+fn replay(target: &str, body: fn(&[u8])) {
+    let seeds: Vec<_> = fs::read_dir(folder(target)).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!seeds.is_empty(), "{target} has no seeds");
+    for seed in seeds {
+        body(&fs::read(&seed).unwrap());
+    }
+}
+
+#[test]
+fn any_order_of_register_accesses_is_harmless() {
+    replay("mmio_registers", fuzz::mmio_registers);
+}
+
+#[test]
+fn any_descriptors_and_requests_are_harmless() {
+    replay("blk_requests", fuzz::blk_requests);
+}
+
+/// `cargo test -p ovum-tests --test fuzz_seeds -- --ignored`: noise from which the fuzzer finds its way.
+#[test]
+#[ignore = "writes into the source tree"]
+fn write_the_fuzzers_seeds() {
+    for target in ["mmio_registers", "blk_requests"] {
+        fs::create_dir_all(folder(target)).unwrap();
+        for number in 1..=6u32 {
+            fs::write(
+                folder(target).join(format!("noise-{number}")),
+                noise(number, 64 * usize::try_from(number).unwrap()),
+            )
+            .unwrap();
+        }
+    }
+}
+
+/// Bytes of a linear congruential generator: the same on every host.
+fn noise(seed: u32, length: usize) -> Vec<u8> {
+    let mut state = seed;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state.to_be_bytes()[0]
+    };
+    std::iter::repeat_with(next).take(length).collect()
+}

@@ -1,0 +1,32 @@
+//! The command `ovum`: reads its arguments, calls the library, prints what came of it. It holds no machine logic.
+//!
+//! * [`args`]: what can be said on the command line, and its help.
+//! * [`run`]: `ovum run`.
+//! * [`doctor`]: `ovum doctor`.
+//! * [`terminal`], [`keys`], [`signals`]: the person at the terminal, and those who end the process from outside.
+//! * [`report`]: what is printed, and the exit status.
+
+mod args;
+mod doctor;
+mod keys;
+mod logger;
+mod report;
+mod run;
+mod signals;
+mod terminal;
+mod units;
+
+use std::process::ExitCode;
+
+use args::{Command, Parsed};
+use ovum_vmm::Timeline;
+
+fn main() -> ExitCode {
+    let timeline = Timeline::start();
+    logger::install();
+    match args::parse() {
+        Parsed::Command(Command::Run(run)) => run::run(&run, &timeline),
+        Parsed::Command(Command::Doctor(doctor)) => doctor::run(&doctor),
+        Parsed::Answered(status) => status,
+    }
+}

@@ -1,0 +1,150 @@
+//! Step 1: open and check everything that the configuration names. Nothing of the host but its files is needed.
+
+use std::ffi::{CString, NulError};
+use std::sync::Arc;
+
+use ovum_arch::{ARCHITECTURE, layout};
+use ovum_boot::cmdline::{Cmdline, CmdlineError};
+use ovum_boot::{Architecture, Initramfs, InitramfsError, Kernel, KernelError};
+use ovum_devices::virtio::blk::Blk;
+use ovum_devices::virtio::device::VirtioDevice;
+use ovum_devices::virtio::rng::Rng;
+use ovum_disk::{Access, Disk, OpenError};
+
+use crate::config::{CmdlineChoice, ConfigError, DiskConfig, MachineConfig};
+use crate::failure::{Blame, Explain};
+
+/// What Ovum tells every kernel, before what the user tells it.
+///
+/// * `console=ttyS0`: the serial port is the console.
+/// * `panic=-1`: a kernel that panicked asks for a reset at once, instead of hanging for ever.
+/// * `reboot=`, see [`WARM_AFTER_PANIC`].
+const DEFAULT_CMDLINE: &str = "console=ttyS0 panic=-1";
+
+/// The value of `reboot=` with which a reset after a panic is a warm one, and any other a cold one, so that a panic can be
+/// told from a reboot. Kernels before 5.2 read another meaning into the first word, which the second takes back.
+const WARM_AFTER_PANIC: &str = "panic_warm,acpi";
+
+/// A disk has one queue: its requests are served by one thread.
+const DISK_QUEUES: u16 = 1;
+
+/// What the configuration names, open and checked.
+pub(crate) struct Inputs {
+    pub kernel: Kernel,
+    pub initramfs: Option<Initramfs>,
+    pub cmdline: CString,
+    /// Whether the command line makes the kernel ask for a warm reset after a panic, and only then.
+    pub warm_after_panic: bool,
+    pub cpus: u8,
+    /// The virtio devices, in the order in which the guest finds them.
+    pub devices: Vec<Box<dyn VirtioDevice>>,
+    /// Sizes of the disks, in bytes, in the order of the configuration.
+    pub disk_sizes: Vec<u64>,
+}
+
+impl Inputs {
+    /// Opens everything.
+    pub(crate) fn open(config: &MachineConfig) -> Result<Self, InputError> {
+        config.validate()?;
+        let kernel = Kernel::open(&config.kernel)?;
+        if kernel.architecture() != ARCHITECTURE {
+            return Err(InputError::OtherArchitecture(kernel.architecture()));
+        }
+        let initramfs = config.initramfs.as_ref().map(Initramfs::open).transpose()?;
+        let cmdline = cmdline(&config.cmdline, &kernel)?;
+        let warm_after_panic = cmdline.value("reboot") == Some(WARM_AFTER_PANIC);
+        let cmdline = CString::new(cmdline.as_str())?;
+        let room = layout::VIRTIO_SLOTS.saturating_sub(1);
+        if config.disks.len() > room {
+            return Err(InputError::TooManyDisks { disks: config.disks.len(), room });
+        }
+        let cpus = u8::try_from(config.cpus).map_err(|_| ConfigError::Cpus(config.cpus))?;
+        let disks = config.disks.iter().map(open_disk).collect::<Result<Vec<_>, _>>()?;
+        let disk_sizes = disks.iter().map(|disk| disk.size()).collect();
+        let devices = devices(disks);
+        Ok(Self { kernel, initramfs, cmdline, warm_after_panic, cpus, devices, disk_sizes })
+    }
+}
+
+/// The command line: Ovum's words and the user's, or the user's alone, no longer than the kernel takes.
+fn cmdline(choice: &CmdlineChoice, kernel: &Kernel) -> Result<Cmdline, InputError> {
+    let mut cmdline = Cmdline::default();
+    match choice {
+        CmdlineChoice::Append(words) => {
+            cmdline.append(DEFAULT_CMDLINE)?;
+            cmdline.append(&format!("reboot={WARM_AFTER_PANIC}"))?;
+            cmdline.append(words)?;
+        }
+        CmdlineChoice::Whole(words) => cmdline.append(words)?,
+    }
+    cmdline.check_length(kernel.cmdline_size().min(layout::CMDLINE_ROOM - 1))?;
+    Ok(cmdline)
+}
+
+fn open_disk(disk: &DiskConfig) -> Result<Arc<dyn Disk>, InputError> {
+    let access = if disk.read_only { Access::ReadOnly } else { Access::ReadWrite };
+    Ok(ovum_disk::open(&disk.path, disk.format, access)?)
+}
+
+/// Disks first, so that the first disk is the guest's `/dev/vda`, then the source of entropy.
+fn devices(disks: Vec<Arc<dyn Disk>>) -> Vec<Box<dyn VirtioDevice>> {
+    let disk = |(index, disk)| {
+        let name = format!("blk{index}");
+        Box::new(Blk::new(&name, disk, &format!("ovum-{name}"), DISK_QUEUES)) as Box<dyn VirtioDevice>
+    };
+    let entropy = Box::new(Rng::new("rng0")) as Box<dyn VirtioDevice>;
+    disks.into_iter().enumerate().map(disk).chain([entropy]).collect()
+}
+
+/// Something that the configuration names cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// A number.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The kernel.
+    #[error(transparent)]
+    Kernel(#[from] KernelError),
+    /// A kernel for another CPU.
+    #[error("the kernel is for {0}, and this machine is {ARCHITECTURE}")]
+    OtherArchitecture(Architecture),
+    /// The initramfs.
+    #[error(transparent)]
+    Initramfs(#[from] InitramfsError),
+    /// The command line.
+    #[error(transparent)]
+    Cmdline(#[from] CmdlineError),
+    /// The command line has a zero in it.
+    #[error("the kernel command line has a zero byte: {0}")]
+    CmdlineNul(#[from] NulError),
+    /// A disk.
+    #[error(transparent)]
+    Disk(#[from] OpenError),
+    /// More disks than a machine has places for.
+    #[error("{disks} disks were asked for; a machine has places for {room}")]
+    TooManyDisks {
+        /// How many were asked for.
+        disks: usize,
+        /// How many there can be.
+        room: usize,
+    },
+}
+
+impl Explain for InputError {
+    fn remedy(&self) -> String {
+        match self {
+            Self::Config(error) => error.remedy(),
+            Self::Kernel(error) => error.remedy(),
+            Self::OtherArchitecture(_) => format!("give a kernel that was built for {ARCHITECTURE}"),
+            Self::Initramfs(error) => error.remedy(),
+            Self::Cmdline(error) => error.remedy(),
+            Self::CmdlineNul(_) => "use printable ASCII on one line only".into(),
+            Self::Disk(error) => error.remedy(),
+            Self::TooManyDisks { .. } => "leave out some --disk".into(),
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        Blame::Request
+    }
+}
