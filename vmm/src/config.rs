@@ -50,8 +50,8 @@ pub struct DiskConfig {
     pub path: PathBuf,
     /// Whether the guest may only read it.
     pub read_only: bool,
-    /// The format of the image.
-    pub format: DiskFormat,
+    /// The format of the image, where the ending of its name does not declare it.
+    pub format: Option<DiskFormat>,
 }
 
 impl MachineConfig {

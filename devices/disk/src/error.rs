@@ -4,7 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::SECTOR;
+use crate::storage::Storage;
+use crate::{Format, SECTOR};
 
 /// An image that could not be opened: [`fmt::Display`] is one line of cause that names the path,
 /// [`OpenError::remedy`] one line of what to do.
@@ -12,6 +13,83 @@ use crate::SECTOR;
 pub struct OpenError {
     path: PathBuf,
     kind: OpenErrorKind,
+}
+
+/// A field of an image that cannot be: where it stands and what is wrong with it.
+///
+/// Also the inner error of an [`io::Error`] of kind [`io::ErrorKind::InvalidData`], where an image turns out to be damaged
+/// only when it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The file, or member of an archive.
+    pub file: String,
+    /// Where the field is in it, in bytes.
+    pub offset: u64,
+    /// The field, by the name that the format's specification gives it.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl Damage {
+    /// `field` at `offset` in `storage` has a `problem`.
+    pub fn new(storage: &dyn Storage, offset: u64, field: &'static str, problem: impl Into<String>) -> Self {
+        Self { file: storage.name(), offset, field, problem: problem.into() }
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} at byte {}: {}", self.file, self.field, self.offset, self.problem)
+    }
+}
+
+impl std::error::Error for Damage {}
+
+impl From<Damage> for io::Error {
+    fn from(damage: Damage) -> Self {
+        Self::new(io::ErrorKind::InvalidData, damage)
+    }
+}
+
+/// Why a format cannot make sense of an image.
+#[derive(Debug)]
+pub enum LayoutError {
+    /// A field that cannot be.
+    Damaged(Damage),
+    /// Something that the format allows and Ovum does not read.
+    Unsupported {
+        /// What it is.
+        what: String,
+        /// What the user can do.
+        remedy: &'static str,
+    },
+    /// The host could not read.
+    Io(io::Error),
+    /// Another file of the image.
+    Neighbour(Box<OpenError>),
+}
+
+impl From<Damage> for LayoutError {
+    fn from(damage: Damage) -> Self {
+        Self::Damaged(damage)
+    }
+}
+
+impl From<io::Error> for LayoutError {
+    fn from(error: io::Error) -> Self {
+        // Tables are read by the same code while an image is opened and later.
+        match error.downcast::<Damage>() {
+            Ok(damage) => Self::Damaged(damage),
+            Err(error) => Self::Io(error),
+        }
+    }
+}
+
+impl From<OpenError> for LayoutError {
+    fn from(error: OpenError) -> Self {
+        Self::Neighbour(Box::new(error))
+    }
 }
 
 /// What was wrong with an image.
@@ -36,6 +114,37 @@ pub enum OpenErrorKind {
     Empty,
     /// Its size in bytes is not a multiple of 512.
     OddSize(u64),
+    /// Something has this name already.
+    Exists,
+    /// It is a symbolic link, and an image named it: those are not followed.
+    Link,
+    /// An image names a file outside of the folder or package that was opened.
+    Outside,
+    /// The bytes are not those of the format that was declared.
+    OtherFormat {
+        /// What was declared.
+        declared: Format,
+        /// What the bytes say, where they say something.
+        found: Option<Format>,
+    },
+    /// Nobody said what the format is, and the bytes do not.
+    Undeclared,
+    /// A field of the image cannot be.
+    Damaged(Damage),
+    /// The image uses something that Ovum does not read or write.
+    Unsupported {
+        /// What it is.
+        what: String,
+        /// What the user can do.
+        remedy: &'static str,
+    },
+    /// The image below it is not the one that it was made on.
+    OtherParent {
+        /// The parent's name.
+        parent: String,
+    },
+    /// The chain of parents comes back to itself, or is longer than any that is made on purpose.
+    EndlessChain,
     /// The host failed in some other way.
     Io(io::Error),
 }
@@ -53,8 +162,26 @@ impl OpenError {
             io::ErrorKind::ReadOnlyFilesystem => OpenErrorKind::ReadOnlyMedium,
             io::ErrorKind::IsADirectory => OpenErrorKind::NotADisk("a directory"),
             io::ErrorKind::NotADirectory => OpenErrorKind::Missing,
+            io::ErrorKind::AlreadyExists => OpenErrorKind::Exists,
             io::ErrorKind::ResourceBusy => OpenErrorKind::Busy,
             _ => OpenErrorKind::Io(error),
+        };
+        Self::new(path, kind)
+    }
+
+    /// An image names `name`, which is not beside it.
+    #[must_use]
+    pub fn outside(name: &str) -> Self {
+        Self::new(Path::new(name), OpenErrorKind::Outside)
+    }
+
+    /// What a format says of the image at `path`.
+    pub(crate) fn from_layout(path: &Path, error: LayoutError) -> Self {
+        let kind = match error {
+            LayoutError::Damaged(damage) => OpenErrorKind::Damaged(damage),
+            LayoutError::Unsupported { what, remedy } => OpenErrorKind::Unsupported { what, remedy },
+            LayoutError::Io(error) => return Self::from_io(path, error),
+            LayoutError::Neighbour(error) => return *error,
         };
         Self::new(path, kind)
     }
@@ -69,6 +196,18 @@ impl OpenError {
     #[must_use]
     pub fn kind(&self) -> &OpenErrorKind {
         &self.kind
+    }
+
+    /// What was wrong, for keeps.
+    #[must_use]
+    pub fn into_kind(self) -> OpenErrorKind {
+        self.kind
+    }
+
+    /// The image at `path` holds nothing.
+    #[must_use]
+    pub fn empty(path: &Path) -> Self {
+        Self::new(path, OpenErrorKind::Empty)
     }
 
     /// One line: what the user can do about it.
@@ -97,6 +236,24 @@ impl OpenError {
                 Some(round) => format!("if it is a raw image, make it whole with: truncate -s {round} {path}"),
                 None => "make its size a multiple of 512 bytes".into(),
             },
+            OpenErrorKind::Exists => "give another name, or remove the file first".into(),
+            OpenErrorKind::Link => "put the file itself in that place".into(),
+            OpenErrorKind::Outside => {
+                "put it into the folder of the image that names it, if you trust where it comes from".into()
+            }
+            OpenErrorKind::OtherFormat { found: Some(found), .. } => {
+                format!("say format={found} if you trust where it comes from")
+            }
+            OpenErrorKind::OtherFormat { found: None, .. } => "check that it was copied whole, or say its format".into(),
+            OpenErrorKind::Undeclared => {
+                format!("if its bytes are the disk's bytes, say format=raw (formats: {})", Format::names())
+            }
+            OpenErrorKind::Damaged(_) => "check that it was copied whole; if it was, get it anew from its maker".into(),
+            OpenErrorKind::Unsupported { remedy, .. } => (*remedy).into(),
+            OpenErrorKind::OtherParent { .. } => {
+                "get the parent that belongs to it: one that was changed after the image was made is of no use".into()
+            }
+            OpenErrorKind::EndlessChain => "make an image that stands alone, with: ovum disk convert".into(),
             OpenErrorKind::Io(_) => "check the host's storage and its kernel log".into(),
         }
     }
@@ -117,6 +274,24 @@ impl fmt::Display for OpenError {
             OpenErrorKind::NoLocks(error) => write!(f, "its file system cannot lock it ({error})"),
             OpenErrorKind::Empty => f.write_str("it is empty"),
             OpenErrorKind::OddSize(size) => write!(f, "its size of {size} bytes is not a multiple of {SECTOR}"),
+            OpenErrorKind::Exists => f.write_str("it exists already"),
+            OpenErrorKind::Link => f.write_str("an image names it, and it is a symbolic link"),
+            OpenErrorKind::Outside => {
+                f.write_str("an image names it, and it is outside of the image's folder or package")
+            }
+            OpenErrorKind::OtherFormat { declared, found: Some(found) } => {
+                write!(f, "it is declared to be {declared}, and its bytes are those of {found}")
+            }
+            OpenErrorKind::OtherFormat { declared, found: None } => {
+                write!(f, "it is declared to be {declared}, and its bytes are not")
+            }
+            OpenErrorKind::Undeclared => f.write_str("nothing says what its format is"),
+            OpenErrorKind::Damaged(damage) => write!(f, "{damage}"),
+            OpenErrorKind::Unsupported { what, .. } => f.write_str(what),
+            OpenErrorKind::OtherParent { parent } => {
+                write!(f, "the image below it, {parent}, is not the one that it was made on")
+            }
+            OpenErrorKind::EndlessChain => f.write_str("the images below it have no end"),
             OpenErrorKind::Io(error) => write!(f, "{error}"),
         }
     }

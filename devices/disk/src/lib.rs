@@ -1,27 +1,46 @@
-//! Disk images as a flat range of bytes; knows no virtio.
+//! Disk images as a flat range of bytes, read and written in place; knows no virtio.
 //!
 //! * [`Disk`]: what a device needs of a disk: read, write, flush, discard, all at byte offsets.
-//! * [`open`]: from a path and a declared format to a [`Disk`]. The format is never guessed: a guest may write any
-//!   header it likes to the first sector of a raw disk.
-//! * [`raw`]: regular files and block devices whose bytes are the disk's bytes.
+//! * [`open`]: from a path to an [`Image`], which is a [`Disk`].
+//! * [`storage`]: where an image's bytes lie: a file, a part of one, something that unpacks them; and the folder that is the
+//!   only place its other files come from.
+//! * [`image`]: a format is a [`Layout`](image::layout::Layout), a map from the disk's bytes to those of storages; an
+//!   [`Image`] is a layout and what is below it, and does all that formats have in common.
+//! * [`raw`], [`vmdk`], [`qcow2`], [`vhd`], [`vhdx`], [`vdi`]: the formats, each in a folder of its own.
+//! * [`check`]: looking for what is wrong with an image.
 //! * [`OpenError`]: why an image could not be opened, and what to do about it.
 //!
-//! Buffers are [`VolatileSlice`]s: guest memory is read and written in place, with no copy in between. A format that is
-//! added gets a module of its own, a variant of [`Format`] and one line in [`open`].
+//! Buffers are [`VolatileSlice`]s: guest memory is read and written in place, with no copy in between. Everything in a file
+//! may have been made by an enemy: tables are read as they are needed ([`image::tables`]), never allocated by what a header
+//! claims, and each number is checked where it is used.
 
+mod buffers;
+pub mod check;
 mod error;
+mod format;
+#[cfg(any(test, feature = "test-support"))]
+pub mod fuzz;
+pub mod image;
 mod lock;
+mod open;
+pub mod qcow2;
 pub mod raw;
+pub mod storage;
 mod sys;
+pub mod vdi;
+pub mod vhd;
+pub mod vhdx;
+pub mod vmdk;
 
 use std::io;
 use std::ops::Range;
-use std::path::Path;
-use std::sync::Arc;
 
 use vm_memory::VolatileSlice;
 
-pub use error::{OpenError, OpenErrorKind};
+pub use error::{Damage, LayoutError, OpenError, OpenErrorKind};
+pub use format::{Format, UnknownFormat};
+pub use image::Image;
+pub use open::{open, open_storage};
 
 /// The unit in which every disk is measured, in bytes.
 pub const SECTOR: u64 = 512;
@@ -32,7 +51,7 @@ pub const SECTOR: u64 = 512;
 /// [`io::ErrorKind::InvalidInput`] and nothing is done; so is a change of a read-only disk, with
 /// [`io::ErrorKind::ReadOnlyFilesystem`]. Calls may come from several threads at a time.
 pub trait Disk: Send + Sync {
-    /// The disk's length in bytes: a multiple of [`SECTOR`], and never zero.
+    /// The disk's length in bytes: a multiple of [`SECTOR`].
     fn size(&self) -> u64;
 
     /// The smallest unit, in bytes, that the medium below writes without reading first.
@@ -74,13 +93,6 @@ pub trait Disk: Send + Sync {
     fn write_zeroes(&self, range: Range<u64>, may_unmap: bool) -> io::Result<()>;
 }
 
-/// How the bytes of an image file are to be understood.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// The file's bytes are the disk's bytes.
-    Raw,
-}
-
 /// What is going to be done with an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
@@ -88,16 +100,4 @@ pub enum Access {
     ReadOnly,
     /// Read and write it; nobody else may have it open as a disk.
     ReadWrite,
-}
-
-/// Opens the image at `path`, whose format is `format`.
-///
-/// Never waits: a file that another VM holds is an error at once.
-///
-/// # Errors
-/// [`OpenError`] names the path, the cause and a remedy.
-pub fn open(path: &Path, format: Format, access: Access) -> Result<Arc<dyn Disk>, OpenError> {
-    match format {
-        Format::Raw => Ok(Arc::new(raw::RawDisk::open(path, access)?)),
-    }
 }

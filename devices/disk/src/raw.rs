@@ -1,241 +1,63 @@
-//! Raw images: regular files and block devices whose bytes are the disk's bytes.
+//! Raw images: the file's bytes are the disk's bytes.
 
-use std::fs::{File, FileType, Metadata, OpenOptions};
-use std::io::{self, Seek, SeekFrom};
+use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::Path;
+use std::sync::Arc;
 
 use vm_memory::VolatileSlice;
 
-use crate::lock::{self, LockError};
-use crate::sys::{self, Direction, MAX_BUFFERS};
-use crate::{Access, Disk, OpenError, OpenErrorKind, SECTOR};
+use crate::image::layout::{Layout, Piece, Run};
+use crate::image::{Below, Changeable};
+use crate::storage::Storage;
 
-/// How much is written at a time where a range has to be zeroed by hand, in bytes.
-const ZERO_BUFFER: usize = 64 * 1024;
-
-/// A raw image, open and locked.
+/// The layer of a raw image: one run, from the first byte to the last.
 #[derive(Debug)]
-pub struct RawDisk {
-    file: File,
+pub struct Raw {
+    storage: [Arc<dyn Storage>; 1],
     size: u64,
-    block_size: u32,
-    read_only: bool,
 }
 
-impl RawDisk {
-    /// Opens and locks the file or block device at `path`, without ever waiting for anybody.
-    ///
-    /// # Errors
-    /// [`OpenError`], see [`OpenErrorKind`] for the cases.
-    pub fn open(path: &Path, access: Access) -> Result<Self, OpenError> {
-        let io_error = |error| OpenError::from_io(path, error);
-        let refuse = |kind| Err(OpenError::new(path, kind));
-        // Looked at before it is opened, because opening a pipe or a tape is noticed by others; and again afterwards,
-        // because the name may have come to stand for something else.
-        let metadata = std::fs::metadata(path).map_err(io_error)?;
-        check_type(path, &metadata)?;
-        // For a block device, and for nothing else, this claims it as a mount does, or fails if somebody else did
-        // (open(2)); what only reads it beside a mount does no harm.
-        let claim =
-            if metadata.file_type().is_block_device() && access == Access::ReadWrite { libc::O_EXCL } else { 0 };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(access == Access::ReadWrite)
-            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | claim)
-            .open(path)
-            .map_err(io_error)?;
-        let metadata = file.metadata().map_err(io_error)?;
-        check_type(path, &metadata)?;
-        match lock::acquire(&file, access) {
-            Ok(()) => (),
-            Err(LockError::Held) => return refuse(OpenErrorKind::Locked),
-            Err(LockError::Unsupported(error)) => return refuse(OpenErrorKind::NoLocks(error)),
-        }
-        // The size in a block device's metadata is 0; its end is where a seek to the end arrives.
-        let size = file.seek(SeekFrom::End(0)).map_err(io_error)?;
-        if size == 0 {
-            return refuse(OpenErrorKind::Empty);
-        }
-        if !size.is_multiple_of(SECTOR) {
-            return refuse(OpenErrorKind::OddSize(size));
-        }
-        let block_size =
-            if metadata.file_type().is_block_device() { sys::block_size(&file).map_err(io_error)? } else { 512 };
-        Ok(Self { file, size, block_size, read_only: access == Access::ReadOnly })
+impl Raw {
+    /// All bytes of `storage`.
+    #[must_use]
+    pub fn new(storage: Arc<dyn Storage>) -> Self {
+        Self { size: storage.size(), storage: [storage] }
     }
 
-    /// Checks that `offset..offset + len` is on the disk.
-    fn check(&self, offset: u64, len: u64) -> io::Result<()> {
-        match offset.checked_add(len) {
-            Some(end) if end <= self.size => Ok(()),
-            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, "past the end of the disk")),
-        }
-    }
-
-    fn check_writable(&self) -> io::Result<()> {
-        if self.read_only { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(()) }
-    }
-
-    /// Moves all of `buffers`.
-    fn transfer(&self, direction: Direction, offset: u64, buffers: &[VolatileSlice<'_>]) -> io::Result<()> {
-        self.check(offset, total(buffers))?;
-        transfer_all(direction, offset, buffers, |offset, buffers, skip| {
-            sys::transfer(&self.file, direction, offset, buffers, skip)
-        })
-    }
-
-    /// Writes zeroes the slow way, for file systems that cannot be asked to.
-    fn zero_by_hand(&self, range: Range<u64>) -> io::Result<()> {
-        let mut zeroes = vec![0; ZERO_BUFFER];
-        let zeroes = VolatileSlice::from(zeroes.as_mut_slice());
-        let mut offset = range.start;
-        while offset < range.end {
-            let len = usize::try_from(range.end - offset).unwrap_or(usize::MAX);
-            // One and the same buffer, many times over, makes one call of up to 64 MiB.
-            let mut buffers = vec![zeroes; (len / ZERO_BUFFER).min(MAX_BUFFERS - 1)];
-            if buffers.len() < MAX_BUFFERS - 1 {
-                buffers.extend(zeroes.subslice(0, len % ZERO_BUFFER));
-            }
-            self.transfer(Direction::Write, offset, &buffers)?;
-            offset += total(&buffers);
-        }
-        Ok(())
+    fn storage(&self) -> &dyn Storage {
+        let [storage] = &self.storage;
+        storage.as_ref()
     }
 }
 
-impl Drop for RawDisk {
-    fn drop(&mut self) {
-        lock::release(&self.file);
-    }
-}
-
-impl Disk for RawDisk {
+impl Layout for Raw {
     fn size(&self) -> u64 {
         self.size
     }
 
-    fn logical_block_size(&self) -> u32 {
-        self.block_size
+    fn storages(&self) -> &[Arc<dyn Storage>] {
+        &self.storage
     }
 
-    fn is_read_only(&self) -> bool {
-        self.read_only
+    fn map(&self, offset: u64, limit: u64) -> io::Result<Run> {
+        Ok(Run { piece: Piece::Stored { storage: 0, offset }, len: limit })
     }
+}
 
-    fn read_at(&self, offset: u64, into: &[VolatileSlice<'_>]) -> io::Result<()> {
-        self.transfer(Direction::Read, offset, into)
-    }
-
-    fn write_at(&self, offset: u64, from: &[VolatileSlice<'_>]) -> io::Result<()> {
-        self.check_writable()?;
-        self.transfer(Direction::Write, offset, from)
+impl Changeable for Raw {
+    fn write_at(&self, offset: u64, from: &[VolatileSlice<'_>], _: Below<'_>) -> io::Result<()> {
+        self.storage().write_at(offset, from)
     }
 
     fn flush(&self) -> io::Result<()> {
-        // The size never changes, so the data and what is needed to find it are enough.
-        self.file.sync_data()
+        self.storage().flush()
     }
 
-    fn discard(&self, range: Range<u64>) -> io::Result<()> {
-        self.check_writable()?;
-        let len = range.end.saturating_sub(range.start);
-        self.check(range.start, len)?;
-        if len == 0 {
-            return Ok(());
-        }
-        match sys::fallocate(&self.file, libc::FALLOC_FL_PUNCH_HOLE, range.start, len) {
-            // A hint to a medium that takes none.
-            Err(error) if is_refusal(&error) => Ok(()),
-            result => result,
-        }
+    fn discard(&self, range: Range<u64>, _: Below<'_>) -> io::Result<()> {
+        self.storage().discard(range)
     }
 
-    fn write_zeroes(&self, range: Range<u64>, may_unmap: bool) -> io::Result<()> {
-        self.check_writable()?;
-        let len = range.end.saturating_sub(range.start);
-        self.check(range.start, len)?;
-        if len == 0 {
-            return Ok(());
-        }
-        let modes = [libc::FALLOC_FL_PUNCH_HOLE, libc::FALLOC_FL_ZERO_RANGE];
-        for mode in modes.into_iter().skip(usize::from(!may_unmap)) {
-            match sys::fallocate(&self.file, mode, range.start, len) {
-                Err(error) if is_refusal(&error) => (),
-                result => return result,
-            }
-        }
-        self.zero_by_hand(range)
+    fn write_zeroes(&self, range: Range<u64>, may_unmap: bool, _: Below<'_>) -> io::Result<()> {
+        self.storage().write_zeroes(range, may_unmap)
     }
 }
-
-/// Moves all of `buffers`, in as many calls of `transfer` as it takes: each is given an offset on the disk, the buffers
-/// that are left and how many bytes of the first one to skip, and returns how many bytes it moved.
-fn transfer_all(
-    direction: Direction,
-    mut offset: u64,
-    mut buffers: &[VolatileSlice<'_>],
-    mut transfer: impl FnMut(u64, &[VolatileSlice<'_>], usize) -> io::Result<usize>,
-) -> io::Result<()> {
-    // Bytes of the first buffer that are moved already.
-    let mut done = 0;
-    loop {
-        while let Some((first, rest)) = buffers.split_first() {
-            if done < first.len() {
-                break;
-            }
-            done -= first.len();
-            buffers = rest;
-        }
-        if buffers.is_empty() {
-            return Ok(());
-        }
-        match transfer(offset, buffers, done) {
-            // The file was cut while it was in use, or the device is full.
-            Ok(0) if direction == Direction::Read => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(moved) => {
-                done += moved;
-                offset += moved as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => (),
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-/// Whether a file system or device said that it does not know the operation, or not at this alignment.
-fn is_refusal(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::ENODEV | libc::EINVAL))
-}
-
-fn total(buffers: &[VolatileSlice<'_>]) -> u64 {
-    buffers.iter().map(|buffer| buffer.len() as u64).sum()
-}
-
-/// Refuses everything but regular files and block devices.
-fn check_type(path: &Path, metadata: &Metadata) -> Result<(), OpenError> {
-    match other_type(metadata.file_type()) {
-        None => Ok(()),
-        Some(what) => Err(OpenError::new(path, OpenErrorKind::NotADisk(what))),
-    }
-}
-
-/// What a file is if it cannot be a disk.
-fn other_type(file_type: FileType) -> Option<&'static str> {
-    if file_type.is_file() || file_type.is_block_device() {
-        None
-    } else if file_type.is_dir() {
-        Some("a directory")
-    } else if file_type.is_fifo() {
-        Some("a pipe")
-    } else if file_type.is_socket() {
-        Some("a socket")
-    } else {
-        Some("a character device")
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,9 +1,10 @@
 //! The system calls that the standard library does not offer.
 #![allow(unsafe_code)] // vectored I/O on guest memory, fallocate, locks and one ioctl: each block says why it is sound
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, FromRawFd};
 
 use vm_memory::VolatileSlice;
 
@@ -95,6 +96,33 @@ pub fn is_locked(file: &File, start: i64, len: i64) -> io::Result<bool> {
     // SAFETY: F_OFD_GETLK reads and writes one flock structure, which outlives the call.
     let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut range) };
     if result == 0 { Ok(libc::c_int::from(range.l_type) != libc::F_UNLCK) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Where data (`SEEK_DATA`) or a hole (`SEEK_HOLE`) begins at or after `offset`; `None` past the last one. Moves the
+/// descriptor's own position, which nothing here uses.
+pub fn seek(file: &File, offset: u64, whence: libc::c_int) -> io::Result<Option<u64>> {
+    let offset = libc::off_t::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: the call takes no pointers, and the descriptor is open as long as `file` is borrowed.
+    let found = unsafe { libc::lseek(file.as_raw_fd(), offset, whence) };
+    match u64::try_from(found) {
+        Ok(found) => Ok(Some(found)),
+        Err(_) => match io::Error::last_os_error() {
+            error if error.raw_os_error() == Some(libc::ENXIO) => Ok(None),
+            error => Err(error),
+        },
+    }
+}
+
+/// Opens `name`, a single component, in `folder` with `flags`; never follows a link in that place.
+pub fn open_in(folder: &File, name: &CStr, flags: libc::c_int) -> io::Result<File> {
+    let flags = flags | libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK | libc::O_NOCTTY;
+    // SAFETY: `name` is a C string that outlives the call, and the descriptor is open as long as `folder` is borrowed.
+    let fd = unsafe { libc::openat(folder.as_raw_fd(), name.as_ptr(), flags) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the descriptor was just made, and nobody else has it.
+    Ok(unsafe { File::from_raw_fd(fd) })
 }
 
 /// The logical block size in bytes of the block device `file`.

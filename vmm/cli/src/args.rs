@@ -133,11 +133,11 @@ pub fn parse() -> Parsed {
 fn disk(text: &str) -> Result<DiskConfig, String> {
     let mut parts = text.split(',');
     let path = parts.next().filter(|path| !path.is_empty()).ok_or("no path")?;
-    let mut disk = DiskConfig { path: path.into(), read_only: false, format: DiskFormat::Raw };
+    let mut disk = DiskConfig { path: path.into(), read_only: false, format: None };
     for option in parts {
         match option {
             "ro" => disk.read_only = true,
-            "format=raw" => disk.format = DiskFormat::Raw,
+            "format=raw" => disk.format = Some(DiskFormat::Raw),
             other => return Err(format!("unknown option '{other}'; there are ro and format=raw")),
         }
     }

@@ -83,7 +83,11 @@ fn cmdline(choice: &CmdlineChoice, kernel: &Kernel) -> Result<Cmdline, InputErro
 
 fn open_disk(disk: &DiskConfig) -> Result<Arc<dyn Disk>, InputError> {
     let access = if disk.read_only { Access::ReadOnly } else { Access::ReadWrite };
-    Ok(ovum_disk::open(&disk.path, disk.format, access)?)
+    let image = ovum_disk::open(&disk.path, disk.format, access)?;
+    if image.size() == 0 {
+        return Err(OpenError::empty(&disk.path).into());
+    }
+    Ok(image)
 }
 
 /// Disks first, so that the first disk is the guest's `/dev/vda`, then the source of entropy.

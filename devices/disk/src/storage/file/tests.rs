@@ -21,12 +21,12 @@ fn image(size: usize) -> (TempDir, PathBuf) {
     (dir, path)
 }
 
-fn rw(path: &Path) -> RawDisk {
-    RawDisk::open(path, Access::ReadWrite).unwrap()
+fn rw(path: &Path) -> FileStorage {
+    FileStorage::open(path, Access::ReadWrite).unwrap()
 }
 
 fn refusal(path: &Path, access: Access) -> OpenError {
-    let error = RawDisk::open(path, access).unwrap_err();
+    let error = FileStorage::open(path, access).unwrap_err();
     assert!(error.to_string().contains(path.to_str().unwrap()), "the cause names the path: {error}");
     for line in [error.to_string(), error.remedy()] {
         assert!(!line.is_empty() && !line.contains('\n'), "one line: {line}");
@@ -34,13 +34,13 @@ fn refusal(path: &Path, access: Access) -> OpenError {
     error
 }
 
-fn read(disk: &RawDisk, offset: u64, len: usize) -> Vec<u8> {
+fn read(disk: &FileStorage, offset: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     disk.read_at(offset, &[VolatileSlice::from(bytes.as_mut_slice())]).unwrap();
     bytes
 }
 
-fn write(disk: &RawDisk, offset: u64, bytes: &[u8]) -> io::Result<()> {
+fn write(disk: &FileStorage, offset: u64, bytes: &[u8]) -> io::Result<()> {
     let mut bytes = bytes.to_vec();
     disk.write_at(offset, &[VolatileSlice::from(bytes.as_mut_slice())])
 }
@@ -49,7 +49,7 @@ fn write(disk: &RawDisk, offset: u64, bytes: &[u8]) -> io::Result<()> {
 fn bytes_are_where_they_were_put() {
     let (_dir, path) = image(8192);
     let disk = rw(&path);
-    assert_eq!((disk.size(), disk.logical_block_size(), disk.is_read_only()), (8192, 512, false));
+    assert_eq!((disk.size(), disk.block_size(), disk.is_read_only()), (8192, 512, false));
     assert_eq!(read(&disk, 1024, 513), [&[2; 512][..], &[3]].concat());
     write(&disk, 1000, &[0xaa; 100]).unwrap();
     disk.flush().unwrap();
@@ -79,20 +79,52 @@ fn many_buffers_of_many_sizes_are_one_range() {
 }
 
 #[test]
-fn nothing_is_past_the_end() {
+fn writes_past_the_end_make_it_longer_and_nothing_else_does() {
     let (_dir, path) = image(4096);
     let disk = rw(&path);
+    let mut two = [0; 2];
     for offset in [4095, 4096, u64::MAX] {
-        assert_eq!(write(&disk, offset, &[1; 2]).unwrap_err().kind(), io::ErrorKind::InvalidInput);
-        let mut two = [0; 2];
         assert!(disk.read_at(offset, &[VolatileSlice::from(&mut two[..])]).is_err());
     }
-    for range in [4095..4097, 4096..4097, 0..u64::MAX, u64::MAX..u64::MAX] {
+    assert!(write(&disk, u64::MAX, &[1; 2]).is_err());
+    for range in [4095..4097, 4096..4097, 0..u64::MAX] {
         assert!(disk.discard(range.clone()).is_err());
         assert!(disk.write_zeroes(range, true).is_err());
     }
-    assert_eq!(fs::metadata(&path).unwrap().len(), 4096);
-    assert_eq!(fs::read(&path).unwrap()[4095], 7);
+    assert_eq!((fs::metadata(&path).unwrap().len(), disk.size()), (4096, 4096));
+    write(&disk, 5000, &[1; 2]).unwrap();
+    assert_eq!((fs::metadata(&path).unwrap().len(), disk.size()), (5002, 5002));
+    disk.set_size(100).unwrap();
+    assert_eq!((fs::metadata(&path).unwrap().len(), disk.size()), (100, 100));
+}
+
+#[test]
+fn holes_are_seen() {
+    let (_dir, path) = image(0);
+    let disk = rw(&path);
+    disk.set_size(1 << 20).unwrap();
+    assert_eq!(disk.data_after(0).unwrap(), 1 << 20..1 << 20);
+    write(&disk, 1 << 19, &[1; 4096]).unwrap();
+    let data = disk.data_after(0).unwrap();
+    assert!(data.start <= 1 << 19 && data.end > 1 << 19, "{data:?}");
+    assert!(disk.data_after(1 << 30).unwrap().is_empty());
+}
+
+#[test]
+fn a_file_without_a_name_can_be_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FileStorage::unnamed(dir.path()).unwrap();
+    write(&disk, 10, b"abc").unwrap();
+    assert_eq!(read(&disk, 10, 3), b"abc");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn nothing_is_created_over_something() {
+    let (dir, path) = image(4096);
+    let error = FileStorage::create(&path).unwrap_err();
+    assert!(matches!(error.kind(), OpenErrorKind::Exists));
+    write(&FileStorage::create(&dir.path().join("new")).unwrap(), 0, b"abc").unwrap();
 }
 
 #[test]
@@ -146,7 +178,7 @@ fn zeroes_by_hand_go_over_many_buffers() {
 fn a_read_only_disk_is_not_changed() {
     let (_dir, path) = image(4096);
     let before = fs::read(&path).unwrap();
-    let disk = RawDisk::open(&path, Access::ReadOnly).unwrap();
+    let disk = FileStorage::open(&path, Access::ReadOnly).unwrap();
     assert!(disk.is_read_only());
     for result in [write(&disk, 0, &[9; 512]), disk.discard(0..512), disk.write_zeroes(0..512, false)] {
         assert_eq!(result.unwrap_err().kind(), io::ErrorKind::ReadOnlyFilesystem);
@@ -165,7 +197,7 @@ fn one_writer_or_many_readers() {
         assert!(error.to_string().ends_with("it is in use (by another VM, or given twice)"), "{error}");
     }
     drop(writer);
-    let readers = [(); 3].map(|()| RawDisk::open(&path, Access::ReadOnly).unwrap());
+    let readers = [(); 3].map(|()| FileStorage::open(&path, Access::ReadOnly).unwrap());
     assert!(matches!(refusal(&path, Access::ReadWrite).kind(), OpenErrorKind::Locked));
     drop(readers);
     drop(rw(&path));
@@ -176,7 +208,7 @@ fn one_writer_or_many_readers() {
 fn a_lock_ends_with_its_disk_even_where_a_copy_of_the_descriptor_lives_on() {
     let (_dir, path) = image(4096);
     for access in [Access::ReadOnly, Access::ReadWrite] {
-        let disk = RawDisk::open(&path, access).unwrap();
+        let disk = FileStorage::open(&path, access).unwrap();
         let _copy = disk.file.try_clone().unwrap();
         drop(disk);
         drop(rw(&path));
@@ -216,7 +248,7 @@ fn a_block_device_that_the_host_uses_is_not_written() {
     let error = refusal(&device.0, Access::ReadWrite);
     assert!(matches!(error.kind(), OpenErrorKind::Busy), "{error}");
     assert!(error.to_string().contains("in use by the host") && error.remedy().contains("unmount"));
-    RawDisk::open(&device.0, Access::ReadOnly).unwrap();
+    FileStorage::open(&device.0, Access::ReadOnly).unwrap();
     drop(claim);
     drop(rw(&device.0));
 }
@@ -234,12 +266,12 @@ fn the_locks_of_qemu_are_respected() {
         file
     };
     let writer = qemu(&[read, write, resize], &[write, resize]);
-    assert!(RawDisk::open(&path, Access::ReadOnly).is_err());
-    assert!(RawDisk::open(&path, Access::ReadWrite).is_err());
+    assert!(FileStorage::open(&path, Access::ReadOnly).is_err());
+    assert!(FileStorage::open(&path, Access::ReadWrite).is_err());
     lock::release(&writer);
     let reader = qemu(&[read], &[write, resize]);
-    let beside = RawDisk::open(&path, Access::ReadOnly).unwrap();
-    assert!(RawDisk::open(&path, Access::ReadWrite).is_err());
+    let beside = FileStorage::open(&path, Access::ReadOnly).unwrap();
+    assert!(FileStorage::open(&path, Access::ReadWrite).is_err());
     lock::release(&reader);
     // What QEMU looks at before it writes: does anybody not share that?
     let probe = File::options().read(true).write(true).open(&path).unwrap();
@@ -274,13 +306,8 @@ fn what_is_no_disk_is_refused_without_waiting() {
 }
 
 #[test]
-fn missing_empty_and_odd_images_are_refused() {
+fn missing_images_are_refused() {
     let (dir, path) = image(1000);
-    let odd = refusal(&path, Access::ReadWrite);
-    assert!(matches!(odd.kind(), OpenErrorKind::OddSize(1000)));
-    assert!(odd.remedy().contains("truncate -s 1024"), "{}", odd.remedy());
-    fs::write(&path, "").unwrap();
-    assert!(matches!(refusal(&path, Access::ReadOnly).kind(), OpenErrorKind::Empty));
     for missing in [dir.path().join("nothing"), path.join("below-a-file"), PathBuf::from("/proc/self/nothing")] {
         assert!(matches!(refusal(&missing, Access::ReadOnly).kind(), OpenErrorKind::Missing));
     }
@@ -297,15 +324,7 @@ fn permission_is_asked_of_the_host() {
     if File::options().write(true).open(&path).is_err() {
         assert!(matches!(refusal(&path, Access::ReadWrite).kind(), OpenErrorKind::NoPermission));
     }
-    RawDisk::open(&path, Access::ReadOnly).unwrap();
-}
-
-#[test]
-fn the_entry_point_opens_raw_images() {
-    let (_dir, path) = image(4096);
-    let disk = crate::open(&path, crate::Format::Raw, Access::ReadWrite).unwrap();
-    assert_eq!(disk.size(), 4096);
-    assert!(crate::open(&path, crate::Format::Raw, Access::ReadWrite).is_err(), "and locks them");
+    FileStorage::open(&path, Access::ReadOnly).unwrap();
 }
 
 /// A host that moves a few bytes at a time, is interrupted, and comes to an end.

@@ -1,0 +1,219 @@
+//! From a path, or any storage, to an [`Image`] with all that is below it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::LayoutError;
+use crate::image::Image;
+use crate::image::layout::{Layer, Parent};
+use crate::raw::Raw;
+use crate::storage::{Alone, FileStorage, Folder, Neighbours, Storage};
+use crate::{Access, Format, OpenError, OpenErrorKind, SECTOR, qcow2, vdi, vhd, vhdx, vmdk};
+
+/// The longest chain of images.
+pub const MAX_DEPTH: usize = 32;
+
+/// Opens the image at `path`, with all that is below it.
+///
+/// `declared` says what its format is; without it, the ending of its name does. The bytes must confirm it: only a format
+/// that was declared by the caller to be raw is taken to be so whatever the bytes are. Never waits: a file that another VM
+/// holds is an error at once.
+///
+/// # Errors
+/// [`OpenError`] names the path, the cause and a remedy.
+pub fn open(path: &Path, declared: Option<Format>, access: Access) -> Result<Arc<Image>, OpenError> {
+    let file = FileStorage::open(path, access)?;
+    let block_size = file.block_size();
+    let storage: Arc<dyn Storage> = Arc::new(file);
+    let format = settle(path, storage.as_ref(), declared)?;
+    let neighbours: Arc<dyn Neighbours> = match format {
+        Format::Raw => Arc::new(Alone),
+        _ => Arc::new(Folder::open(path.parent().unwrap_or(Path::new("")))?),
+    };
+    let image = open_storage(storage, &neighbours, format, access)?;
+    Ok(match Arc::try_unwrap(image) {
+        Ok(image) => Arc::new(image.with_logical_block_size(block_size)),
+        Err(image) => image,
+    })
+}
+
+/// Opens the image whose bytes are `storage`, with all that is below it, which comes from `neighbours`. Of all these, only
+/// `storage` is ever changed, and only with [`Access::ReadWrite`].
+///
+/// # Errors
+/// As [`open`].
+pub fn open_storage(
+    storage: Arc<dyn Storage>,
+    neighbours: &Arc<dyn Neighbours>,
+    format: Format,
+    access: Access,
+) -> Result<Arc<Image>, OpenError> {
+    let name = storage.name();
+    let path = Path::new(&name);
+    let read_write = access == Access::ReadWrite;
+    match format {
+        Format::Raw if read_write => {
+            let size = storage.size();
+            if !size.is_multiple_of(SECTOR) {
+                return Err(OpenError::new(path, OpenErrorKind::OddSize(size)));
+            }
+            Ok(Arc::new(Image::changeable(Arc::new(Raw::new(storage)), None)))
+        }
+        _ if read_write => Err(OpenError::new(
+            path,
+            OpenErrorKind::Unsupported {
+                what: format!("{format} images are not written in place"),
+                remedy: "attach it read-only",
+            },
+        )),
+        _ => open_chain(storage, neighbours, format, MAX_DEPTH),
+    }
+}
+
+/// Opens an image, and those below it, for reading.
+fn open_chain(
+    storage: Arc<dyn Storage>,
+    neighbours: &Arc<dyn Neighbours>,
+    format: Format,
+    depth: usize,
+) -> Result<Arc<Image>, OpenError> {
+    let name = storage.name();
+    let path = Path::new(&name);
+    let layer =
+        read_layer(storage, neighbours.as_ref(), format).map_err(|error| OpenError::from_layout(path, error))?;
+    let below = match &layer.parent {
+        Some(parent) if depth > 0 => Some(open_parent(parent, path, neighbours, depth - 1)?),
+        Some(_) => return Err(OpenError::new(path, OpenErrorKind::EndlessChain)),
+        None => None,
+    };
+    Ok(Arc::new(Image::fixed(layer.layout, below)))
+}
+
+/// Opens what an image names as the one below it, by the first name under which there is something.
+pub(crate) fn open_parent(
+    parent: &Parent,
+    child: &Path,
+    neighbours: &Arc<dyn Neighbours>,
+    depth: usize,
+) -> Result<Arc<Image>, OpenError> {
+    let mut result = Err(OpenError::new(child, OpenErrorKind::OtherParent { parent: String::new() }));
+    for name in &parent.names {
+        match neighbours.open(name) {
+            Err(error) => {
+                // The first refusal says most; but what is missing may lie under another name.
+                if result.is_err()
+                    && !matches!(&result, Err(e) if matches!(e.kind(), OpenErrorKind::Outside | OpenErrorKind::Link))
+                {
+                    result = Err(error);
+                }
+            }
+            Ok(neighbour) => {
+                let format = settle_parent(Path::new(name), neighbour.storage.as_ref(), parent.format)?;
+                let image = open_chain(neighbour.storage, &neighbour.neighbours, format, depth)?;
+                if parent.stamp.is_some() && image.layout().stamp() != parent.stamp {
+                    return Err(OpenError::new(child, OpenErrorKind::OtherParent { parent: name.clone() }));
+                }
+                return Ok(image);
+            }
+        }
+    }
+    result
+}
+
+/// Reads the header of one image.
+fn read_layer(storage: Arc<dyn Storage>, neighbours: &dyn Neighbours, format: Format) -> Result<Layer, LayoutError> {
+    match format {
+        Format::Raw => Ok(Layer { layout: Arc::new(Raw::new(storage)), parent: None }),
+        Format::Vmdk => vmdk::read(storage, neighbours),
+        Format::Qcow2 => qcow2::read(storage),
+        Format::Vhd => vhd::read(storage),
+        Format::Vhdx => vhdx::read(storage),
+        Format::Vdi => vdi::read(storage),
+    }
+}
+
+/// The format of the image at `path`.
+fn settle(path: &Path, storage: &dyn Storage, declared: Option<Format>) -> Result<Format, OpenError> {
+    if declared == Some(Format::Raw) {
+        return Ok(Format::Raw);
+    }
+    let found = Format::of_bytes(storage).map_err(|error| OpenError::from_io(path, error))?;
+    match (declared.or(Format::of_name(path)), found) {
+        // By its name only: a guest may have written any header there, so somebody has to say which it is.
+        (Some(Format::Raw), None) => Ok(Format::Raw),
+        (Some(declared), found) if found != Some(declared) => {
+            Err(OpenError::new(path, OpenErrorKind::OtherFormat { declared, found }))
+        }
+        (Some(declared), _) => Ok(declared),
+        (None, Some(found)) => Ok(found),
+        (None, None) => Err(OpenError::new(path, OpenErrorKind::Undeclared)),
+    }
+}
+
+/// The format of an image below another: declared by the upper one, or said by its bytes.
+fn settle_parent(path: &Path, storage: &dyn Storage, declared: Option<Format>) -> Result<Format, OpenError> {
+    if declared == Some(Format::Raw) {
+        return Ok(Format::Raw);
+    }
+    let found = Format::of_bytes(storage).map_err(|error| OpenError::from_io(path, error))?;
+    match (declared, found) {
+        (Some(declared), found) if found != Some(declared) => {
+            Err(OpenError::new(path, OpenErrorKind::OtherFormat { declared, found }))
+        }
+        (_, Some(found)) => Ok(found),
+        (_, None) => Err(OpenError::new(path, OpenErrorKind::Undeclared)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use vm_memory::VolatileSlice;
+
+    use super::*;
+    use crate::Disk;
+
+    fn refusal(path: &Path, declared: Option<Format>) -> OpenErrorKind {
+        let error = open(path, declared, Access::ReadOnly).unwrap_err();
+        assert!(error.to_string().contains(path.to_str().unwrap()), "the cause names the path: {error}");
+        assert!(!error.remedy().is_empty());
+        error.into_kind()
+    }
+
+    #[test]
+    fn raw_images_are_opened_and_locked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("disk.img");
+        fs::write(&path, [1; 4096]).unwrap();
+        let disk = open(&path, None, Access::ReadWrite).unwrap();
+        assert_eq!((disk.size(), disk.is_read_only()), (4096, false));
+        assert!(matches!(refusal(&path, None), OpenErrorKind::Locked));
+    }
+
+    #[test]
+    fn an_odd_tail_reads_as_zero_and_is_not_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("disk.img");
+        fs::write(&path, [1; 1000]).unwrap();
+        let error = open(&path, None, Access::ReadWrite).unwrap_err();
+        assert!(matches!(error.kind(), OpenErrorKind::OddSize(1000)));
+        assert!(error.remedy().contains("truncate -s 1024"), "{}", error.remedy());
+        let disk = open(&path, None, Access::ReadOnly).unwrap();
+        let mut bytes = [9; 1024];
+        disk.read_at(0, &[VolatileSlice::from(&mut bytes[..])]).unwrap();
+        assert_eq!(disk.size(), 1024);
+        assert!(bytes[..1000].iter().all(|b| *b == 1) && bytes[1000..].iter().all(|b| *b == 0));
+    }
+
+    #[test]
+    fn raw_is_never_a_guess() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("disk");
+        fs::write(&path, [1; 4096]).unwrap();
+        assert!(matches!(refusal(&path, None), OpenErrorKind::Undeclared));
+        open(&path, Some(Format::Raw), Access::ReadOnly).unwrap();
+        let declared = refusal(&path, Some(Format::Vmdk));
+        assert!(matches!(declared, OpenErrorKind::OtherFormat { declared: Format::Vmdk, found: None }));
+    }
+}
