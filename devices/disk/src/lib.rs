@@ -7,6 +7,7 @@
 //! * [`image`]: a format is a [`Layout`](image::layout::Layout), a map from the disk's bytes to those of storages; an
 //!   [`Image`] is a layout and what is below it, and does all that formats have in common.
 //! * [`raw`], [`vmdk`], [`qcow2`], [`vhd`], [`vhdx`], [`vdi`]: the formats, each in a folder of its own.
+//! * [`write`]: making a new image.
 //! * [`check`]: looking for what is wrong with an image.
 //! * [`OpenError`]: why an image could not be opened, and what to do about it.
 //!
@@ -31,6 +32,7 @@ pub mod vdi;
 pub mod vhd;
 pub mod vhdx;
 pub mod vmdk;
+pub mod write;
 
 use std::io;
 use std::ops::Range;
