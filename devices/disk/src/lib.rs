@@ -7,7 +7,7 @@
 //! * [`image`]: a format is a [`Layout`](image::layout::Layout), a map from the disk's bytes to those of storages; an
 //!   [`Image`] is a layout and what is below it, and does all that formats have in common.
 //! * [`raw`], [`vmdk`], [`qcow2`], [`vhd`], [`vhdx`], [`vdi`]: the formats, each in a folder of its own.
-//! * [`write`]: making a new image.
+//! * [`write`]: making a new image; [`mod@copy`]: from one to another.
 //! * [`check`]: looking for what is wrong with an image.
 //! * [`OpenError`]: why an image could not be opened, and what to do about it.
 //!
@@ -17,6 +17,7 @@
 
 mod buffers;
 pub mod check;
+pub mod copy;
 mod error;
 mod format;
 #[cfg(any(test, feature = "test-support"))]
