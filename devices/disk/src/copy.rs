@@ -22,6 +22,17 @@ pub const PIECE: u64 = 1 << 20;
 /// How many pieces for each worker may be begun and not yet put.
 const AHEAD: u64 = 4;
 
+/// Why a copy was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum CopyError {
+    /// The image could not be read, or a block of it not be compressed.
+    #[error("cannot read: {0}")]
+    Read(#[source] io::Error),
+    /// The new image could not be written.
+    #[error("cannot write: {0}")]
+    Write(#[source] io::Error),
+}
+
 /// Copies what `image` holds to `writer`, and finishes it. `threads` read and encode; `progress` is told after each piece up
 /// to where the disk is done, in bytes.
 ///
@@ -32,23 +43,25 @@ pub fn copy(
     writer: &mut dyn Writer,
     threads: NonZero<usize>,
     progress: &mut dyn FnMut(u64),
-) -> io::Result<()> {
+) -> Result<(), CopyError> {
     let source = Source::new(image, threads);
     let (block, encode) = (writer.block_size(), writer.encode());
     let (hand_over, made) = mpsc::channel();
     thread::scope(|scope| {
-        for _ in 0..threads.get() {
+        let start = || {
             let (hand_over, source) = (hand_over.clone(), &source);
             let work = move || source.work(block, encode, &hand_over);
-            thread::Builder::new().name("copy".into()).spawn_scoped(scope, work)?;
-        }
+            thread::Builder::new().name("copy".into()).spawn_scoped(scope, work).map(drop)
+        };
+        let started = (0..threads.get()).try_for_each(|_| start()).map_err(CopyError::Read);
         drop(hand_over);
-        let result = put_in_order(&made, &source, writer, progress);
+        let result = started.and_then(|()| put_in_order(&made, &source, writer, progress));
+        // After an error, too: workers wait for pieces to be put.
         source.stop();
         result
     })?;
     progress(image.size());
-    writer.finish()
+    writer.finish().map_err(CopyError::Write)
 }
 
 /// Puts pieces as they become due.
@@ -57,15 +70,15 @@ fn put_in_order(
     source: &Source<'_>,
     writer: &mut dyn Writer,
     progress: &mut dyn FnMut(u64),
-) -> io::Result<()> {
+) -> Result<(), CopyError> {
     let mut early = BTreeMap::new();
     let mut due = 0;
     for piece in made {
-        let piece = piece?;
+        let piece = piece.map_err(CopyError::Read)?;
         early.insert(piece.number, piece);
         while let Some(piece) = early.remove(&due) {
             for (offset, encoded) in &piece.blocks {
-                writer.put(*offset, encoded)?;
+                writer.put(*offset, encoded).map_err(CopyError::Write)?;
             }
             progress(piece.end);
             due += 1;

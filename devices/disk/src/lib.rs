@@ -25,8 +25,10 @@ pub mod fuzz;
 pub mod image;
 mod lock;
 mod open;
+pub mod overlay;
 pub mod qcow2;
 pub mod raw;
+mod resize;
 pub mod storage;
 mod sys;
 pub mod vdi;
@@ -44,6 +46,7 @@ pub use error::{Damage, LayoutError, OpenError, OpenErrorKind};
 pub use format::{Format, UnknownFormat};
 pub use image::Image;
 pub use open::{open, open_storage};
+pub use resize::resize;
 
 /// The unit in which every disk is measured, in bytes.
 pub const SECTOR: u64 = 512;

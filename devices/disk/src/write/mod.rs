@@ -1,6 +1,12 @@
 //! Making a new image from front to back.
 
+mod create;
+mod in_place;
+
 use std::io;
+
+pub use create::{Target, UnknownTarget, create};
+pub use in_place::InPlace;
 
 /// Turns a block of the disk into what is stored of it, without looking at anything else: it runs on many threads.
 pub type Encode = fn(Vec<u8>) -> io::Result<Vec<u8>>;
