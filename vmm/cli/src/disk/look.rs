@@ -84,7 +84,7 @@ pub fn info(args: &ImageArgs) -> Result<Status, Failure> {
         text.push_str("\nbelow it:\n");
         below.show(&mut text);
     }
-    Ok(report::to_stdout(text.trim_end()))
+    Ok(report::to_stdout(&text))
 }
 
 /// `ovum disk check`
@@ -122,7 +122,7 @@ pub fn check(args: &ImageArgs) -> Result<Status, Failure> {
     if report.leaked_bytes > 0 {
         let _ = writeln!(lines, "{} bytes are marked as used and are not (harmless)", report.leaked_bytes);
     }
-    let text = if args.json { report::to_json(&report) } else { lines.trim_end().to_owned() };
+    let text = if args.json { report::to_json(&report) } else { lines };
     match report::to_stdout(&text) {
         Status::Done if report.damage > 0 => Ok(Status::WrongUsage),
         status => Ok(status),
