@@ -59,6 +59,15 @@ pub fn open_storage(
             }
             Ok(Arc::new(Image::changeable(Arc::new(Raw::new(storage)), None)))
         }
+        Format::Qcow2 if read_write => {
+            let (layout, parent) =
+                qcow2::open_changeable(storage).map_err(|error| OpenError::from_layout(path, error))?;
+            let below = match &parent {
+                Some(parent) => Some(open_parent(parent, path, neighbours, MAX_DEPTH - 1)?),
+                None => None,
+            };
+            Ok(Arc::new(Image::changeable(layout, below).with_format(format)))
+        }
         _ if read_write => Err(OpenError::new(
             path,
             OpenErrorKind::Unsupported {

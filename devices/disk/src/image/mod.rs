@@ -48,6 +48,31 @@ pub trait Changeable: Layout {
     /// # Errors
     /// As [`Disk::write_zeroes`].
     fn write_zeroes(&self, range: Range<u64>, may_unmap: bool, below: Below<'_>) -> io::Result<()>;
+
+    /// As [`Changeable::flush`], and leaves the image as one that nobody changes any more. Changes may follow nevertheless.
+    ///
+    /// # Errors
+    /// As [`Disk::flush`].
+    fn close(&self) -> io::Result<()> {
+        self.flush()
+    }
+
+    /// Makes the disk `size` bytes long; what is new reads as zero.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] where the layer cannot, or when the disk is larger already; as [`Disk::write_at`].
+    fn grow(&self, size: u64, below: Below<'_>) -> io::Result<()> {
+        let _ = (size, below);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Calls `read`, until whose end nothing else comes to stand in the places that [`Layout::map`] tells it.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    fn hold(&self, read: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
+        read()
+    }
 }
 
 /// The image below a layer, or nothing, which reads as zero.
@@ -59,6 +84,12 @@ impl Below<'_> {
     #[must_use]
     pub fn is_nothing(self) -> bool {
         self.0.is_none()
+    }
+
+    /// How many bytes it has; none if there is no image.
+    #[must_use]
+    pub fn size(self) -> u64 {
+        self.0.map_or(0, Disk::size)
     }
 
     /// Fills `into` from `offset` on; past the end of the image below, with zeroes.
@@ -172,6 +203,28 @@ impl Image {
         self.below.as_ref()
     }
 
+    /// Puts everything on stable storage and leaves the image as one that nobody changes any more.
+    ///
+    /// # Errors
+    /// As [`Disk::flush`].
+    pub fn close(&self) -> io::Result<()> {
+        match &self.top {
+            Top::Changeable(layout) => layout.close(),
+            Top::Fixed(_) => Ok(()),
+        }
+    }
+
+    /// Makes the disk `size` bytes long; what is new reads as zero.
+    ///
+    /// # Errors
+    /// As [`Changeable::grow`].
+    pub fn grow(&self, size: u64) -> io::Result<()> {
+        match &self.top {
+            Top::Changeable(layout) => layout.grow(size, Below(self.below.as_deref())),
+            Top::Fixed(_) => Err(read_only()),
+        }
+    }
+
     /// What stands at `offset`, and for how many bytes, up to `limit` of them.
     ///
     /// # Errors
@@ -268,7 +321,10 @@ impl Disk for Image {
 
     fn read_at(&self, offset: u64, into: &[VolatileSlice<'_>]) -> io::Result<()> {
         self.check(offset, total(into))?;
-        self.read_runs(offset, into)
+        match &self.top {
+            Top::Changeable(layout) => layout.hold(&mut || self.read_runs(offset, into)),
+            Top::Fixed(_) => self.read_runs(offset, into),
+        }
     }
 
     fn write_at(&self, offset: u64, from: &[VolatileSlice<'_>]) -> io::Result<()> {
