@@ -1,5 +1,6 @@
 //! From a path, or any storage, to an [`Image`] with all that is below it.
 
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -35,6 +36,20 @@ pub fn open(path: &Path, declared: Option<Format>, access: Access) -> Result<Arc
         Ok(image) => Arc::new(image.with_logical_block_size(block_size)),
         Err(image) => image,
     })
+}
+
+/// Whether the image at `path`, of the format that `declared` or its name says, is of a kind that is changed in place.
+///
+/// # Errors
+/// As [`open`]; nothing is locked.
+pub fn is_changed_in_place(path: &Path, declared: Option<Format>) -> Result<bool, OpenError> {
+    match declared.or(Format::of_name(path)) {
+        Some(Format::Raw) => Ok(true),
+        declared => {
+            let storage = FileStorage::open(path, Access::ReadOnly)?;
+            Ok(matches!(settle(path, &storage, declared)?, Format::Raw | Format::Qcow2))
+        }
+    }
 }
 
 /// Opens the image whose bytes are `storage`, with all that is below it, which comes from `neighbours`. Of all these, only
@@ -147,7 +162,10 @@ pub(crate) fn settle(path: &Path, storage: &dyn Storage, declared: Option<Format
         return Ok(Format::Raw);
     }
     let found = Format::of_bytes(storage).map_err(|error| OpenError::from_io(path, error))?;
-    match (declared.or(Format::of_name(path)), found) {
+    // A block device has no ending, and its bytes are what they are.
+    let is_device = || path.metadata().is_ok_and(|metadata| metadata.file_type().is_block_device());
+    let named = || Format::of_name(path).or_else(|| is_device().then_some(Format::Raw));
+    match (declared.or_else(named), found) {
         // By its name only: a guest may have written any header there, so somebody has to say which it is.
         (Some(Format::Raw), None) => Ok(Format::Raw),
         (Some(declared), found) if found != Some(declared) => {

@@ -14,14 +14,13 @@ use crate::storage::Storage;
 #[derive(Debug)]
 pub struct Raw {
     storage: [Arc<dyn Storage>; 1],
-    size: u64,
 }
 
 impl Raw {
     /// All bytes of `storage`.
     #[must_use]
     pub fn new(storage: Arc<dyn Storage>) -> Self {
-        Self { size: storage.size(), storage: [storage] }
+        Self { storage: [storage] }
     }
 
     fn storage(&self) -> &dyn Storage {
@@ -32,7 +31,7 @@ impl Raw {
 
 impl Layout for Raw {
     fn size(&self) -> u64 {
-        self.size
+        self.storage().size()
     }
 
     fn storages(&self) -> &[Arc<dyn Storage>] {
@@ -55,6 +54,10 @@ impl Changeable for Raw {
 
     fn discard(&self, range: Range<u64>, _: Below<'_>) -> io::Result<()> {
         self.storage().discard(range)
+    }
+
+    fn grow(&self, size: u64, _: Below<'_>) -> io::Result<()> {
+        self.storage().set_size(size)
     }
 
     fn write_zeroes(&self, range: Range<u64>, may_unmap: bool, _: Below<'_>) -> io::Result<()> {
