@@ -45,7 +45,7 @@ use vm_memory::VolatileSlice;
 pub use error::{Damage, LayoutError, OpenError, OpenErrorKind};
 pub use format::{Format, UnknownFormat};
 pub use image::Image;
-pub use open::{is_changed_in_place, open, open_storage};
+pub use open::{is_changed_in_place, open, open_above, open_storage};
 pub use resize::resize;
 
 /// The unit in which every disk is measured, in bytes.

@@ -38,6 +38,23 @@ pub fn open(path: &Path, declared: Option<Format>, access: Access) -> Result<Arc
     })
 }
 
+/// Opens the image at `path` for reading, with `below` in place of what it names as the image below it.
+///
+/// # Errors
+/// As [`open`]; also when it stands alone, or was made on another image than `below` (where the format can tell).
+pub fn open_above(path: &Path, declared: Option<Format>, below: Arc<Image>) -> Result<Arc<Image>, OpenError> {
+    let storage: Arc<dyn Storage> = Arc::new(FileStorage::open(path, Access::ReadOnly)?);
+    let format = settle(path, storage.as_ref(), declared)?;
+    let neighbours = Folder::open(path.parent().unwrap_or(Path::new("")))?;
+    let layer = read_layer(storage, &neighbours, format).map_err(|error| OpenError::from_layout(path, error))?;
+    let parent = layer.parent.ok_or_else(|| OpenError::new(path, OpenErrorKind::StandsAlone))?;
+    if parent.stamp.is_some() && parent.stamp != below.layout().stamp() {
+        let parent = parent.names.into_iter().next().unwrap_or_default();
+        return Err(OpenError::new(path, OpenErrorKind::OtherParent { parent }));
+    }
+    Ok(Arc::new(Image::fixed(layer.layout, Some(below)).with_format(format)))
+}
+
 /// Whether the image at `path`, of the format that `declared` or its name says, is of a kind that is changed in place.
 ///
 /// # Errors

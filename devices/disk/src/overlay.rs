@@ -31,9 +31,9 @@ pub fn open(path: &Path, base: &Path, below: Arc<Image>) -> Result<Arc<Image>, O
     let storage: Arc<dyn Storage> = Arc::new(FileStorage::open(path, Access::ReadWrite)?);
     crate::open::settle(path, storage.as_ref(), Some(Format::Qcow2))?;
     let (layer, parent) = qcow2::open_changeable(storage).map_err(|error| OpenError::from_layout(path, error))?;
-    let names = parent.map(|parent| parent.names).unwrap_or_default();
+    let Some(parent) = parent else { return Err(OpenError::new(path, OpenErrorKind::StandsAlone)) };
     // Files are moved together, so folders may differ.
-    if !names.iter().any(|name| Path::new(name).file_name() == base.file_name()) {
+    if !parent.names.iter().any(|name| Path::new(name).file_name() == base.file_name()) {
         let parent = base.display().to_string();
         return Err(OpenError::new(path, OpenErrorKind::OtherParent { parent }));
     }

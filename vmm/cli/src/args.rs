@@ -154,7 +154,9 @@ fn disk(text: &str) -> Result<DiskConfig, String> {
                 continue;
             }
             _ => {
-                return Err(format!("unknown option '{option}'; there are ro, discard, overlay=FILE and format=FORMAT"));
+                return Err(format!(
+                    "unknown option '{option}'; there are ro, discard, overlay=FILE and format=FORMAT"
+                ));
             }
         };
         if disk.writes != Writes::ByFormat {
