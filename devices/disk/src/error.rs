@@ -176,7 +176,8 @@ impl OpenError {
     }
 
     /// What a format says of the image at `path`.
-    pub(crate) fn from_layout(path: &Path, error: LayoutError) -> Self {
+    #[must_use]
+    pub fn from_layout(path: &Path, error: LayoutError) -> Self {
         let kind = match error {
             LayoutError::Damaged(damage) => OpenErrorKind::Damaged(damage),
             LayoutError::Unsupported { what, remedy } => OpenErrorKind::Unsupported { what, remedy },

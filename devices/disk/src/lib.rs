@@ -7,7 +7,7 @@
 //! * [`image`]: a format is a [`Layout`](image::layout::Layout), a map from the disk's bytes to those of storages; an
 //!   [`Image`] is a layout and what is below it, and does all that formats have in common.
 //! * [`raw`], [`vmdk`], [`qcow2`], [`vhd`], [`vhdx`], [`vdi`]: the formats, each in a folder of its own.
-//! * [`write`]: making a new image.
+//! * [`write`]: making a new image; [`mod@copy`]: from one to another.
 //! * [`check`]: looking for what is wrong with an image.
 //! * [`OpenError`]: why an image could not be opened, and what to do about it.
 //!
@@ -17,6 +17,7 @@
 
 mod buffers;
 pub mod check;
+pub mod copy;
 mod error;
 mod format;
 #[cfg(any(test, feature = "test-support"))]
@@ -24,8 +25,10 @@ pub mod fuzz;
 pub mod image;
 mod lock;
 mod open;
+pub mod overlay;
 pub mod qcow2;
 pub mod raw;
+mod resize;
 pub mod storage;
 mod sys;
 pub mod vdi;
@@ -43,6 +46,7 @@ pub use error::{Damage, LayoutError, OpenError, OpenErrorKind};
 pub use format::{Format, UnknownFormat};
 pub use image::Image;
 pub use open::{open, open_storage};
+pub use resize::resize;
 
 /// The unit in which every disk is measured, in bytes.
 pub const SECTOR: u64 = 512;

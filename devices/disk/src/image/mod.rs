@@ -15,7 +15,7 @@ use vm_memory::VolatileSlice;
 
 use crate::buffers::{Cursor, clear, fill, total};
 use crate::storage::{Storage, read_only};
-use crate::{Disk, SECTOR};
+use crate::{Disk, Format, SECTOR};
 use layout::{Layout, Packed, Piece};
 use recent::Recent;
 
@@ -89,6 +89,7 @@ pub struct Image {
     depth: usize,
     /// Unpacked blocks of all images of the chain, by depth and place.
     blocks: Arc<Recent<(usize, u64)>>,
+    format: Format,
     block_size: u32,
 }
 
@@ -133,7 +134,7 @@ impl Image {
         let depth = below.as_ref().map_or(0, |below| below.depth + 1);
         let blocks =
             below.as_ref().map_or_else(|| Arc::new(Recent::new(BLOCK_CACHE)), |below| Arc::clone(&below.blocks));
-        Self { top, below, depth, blocks, block_size: 512 }
+        Self { top, below, depth, blocks, format: Format::Raw, block_size: 512 }
     }
 
     /// The same, on a medium whose smallest unit is `block_size` bytes.
@@ -141,6 +142,19 @@ impl Image {
     pub fn with_logical_block_size(mut self, block_size: u32) -> Self {
         self.block_size = block_size;
         self
+    }
+
+    /// The same, whose uppermost layer is called `format`.
+    #[must_use]
+    pub fn with_format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// The format of the uppermost layer.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     /// The uppermost layer.

@@ -110,6 +110,11 @@ impl FileStorage {
         })
     }
 
+    /// The file itself.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// The smallest unit, in bytes, that the medium below writes without reading first.
     #[must_use]
     pub fn block_size(&self) -> u32 {
