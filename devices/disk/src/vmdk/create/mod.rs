@@ -70,13 +70,17 @@ fn descriptor(storage: &dyn Storage, size: u64, cid: u32, create_type: &str, ada
     bytes
 }
 
-/// Refuses sizes that are no whole number of sectors, or above `most`.
+/// Refuses sizes that are no whole number of sectors, or above `most`. Nothing at all is refused, too: a capacity of 0 in the
+/// header says that the disk is elsewhere, and QEMU and others do not open such images.
 fn check_size(size: u64, most: u64, kind: &str) -> Result<(), LayoutError> {
-    if size.is_multiple_of(SECTOR) && size <= most {
+    if size.is_multiple_of(SECTOR) && (SECTOR..=most).contains(&size) {
         return Ok(());
     }
     Err(LayoutError::Unsupported {
-        what: format!("a {kind} VMDK of {size} bytes cannot be made (it has whole sectors, and at most {most} bytes)"),
+        what: format!(
+            "a {kind} VMDK of {size} bytes cannot be made (it has whole sectors, at least one and at most {} of them)",
+            most / SECTOR
+        ),
         remedy: "give another size, or make a qcow2 image",
     })
 }
