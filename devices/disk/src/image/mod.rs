@@ -7,6 +7,7 @@ pub mod layout;
 pub mod recent;
 pub mod tables;
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use vm_memory::VolatileSlice;
 
 use crate::buffers::{Cursor, clear, fill, total};
 use crate::storage::{Storage, read_only};
-use crate::{Disk, SECTOR};
+use crate::plain::{self, PlainRun};
+use crate::{Disk, SECTOR, Topology};
 use layout::{Layout, Packed, Piece};
 use recent::Recent;
 
@@ -48,6 +50,20 @@ pub trait Changeable: Layout {
     /// # Errors
     /// As [`Disk::write_zeroes`].
     fn write_zeroes(&self, range: Range<u64>, may_unmap: bool, below: Below<'_>) -> io::Result<()>;
+
+    /// As [`Disk::plain_write`]; the range is on the disk. `None` unless a write there changes nothing but bytes in place.
+    ///
+    /// # Errors
+    /// As [`Disk::plain_write`].
+    fn plain_write(&self, range: Range<u64>) -> io::Result<Option<Vec<PlainRun>>> {
+        let _ = range;
+        Ok(None)
+    }
+
+    /// As [`Disk::plain_flush`].
+    fn plain_flush(&self) -> Option<Arc<File>> {
+        None
+    }
 }
 
 /// The image below a layer, or nothing, which reads as zero.
@@ -89,7 +105,8 @@ pub struct Image {
     depth: usize,
     /// Unpacked blocks of all images of the chain, by depth and place.
     blocks: Arc<Recent<(usize, u64)>>,
-    block_size: u32,
+    /// What the medium says that the image lies on.
+    medium: Topology,
 }
 
 /// Where bytes of a disk are, all images of a chain considered.
@@ -133,13 +150,13 @@ impl Image {
         let depth = below.as_ref().map_or(0, |below| below.depth + 1);
         let blocks =
             below.as_ref().map_or_else(|| Arc::new(Recent::new(BLOCK_CACHE)), |below| Arc::clone(&below.blocks));
-        Self { top, below, depth, blocks, block_size: 512 }
+        Self { top, below, depth, blocks, medium: Topology::uniform(512) }
     }
 
-    /// The same, on a medium whose smallest unit is `block_size` bytes.
+    /// The same, on a medium that is used in the units of `medium`.
     #[must_use]
-    pub fn with_logical_block_size(mut self, block_size: u32) -> Self {
-        self.block_size = block_size;
+    pub fn on_medium(mut self, medium: Topology) -> Self {
+        self.medium = medium;
         self
     }
 
@@ -245,7 +262,15 @@ impl Disk for Image {
     }
 
     fn logical_block_size(&self) -> u32 {
-        self.block_size
+        self.medium.logical
+    }
+
+    /// What the medium says, and the uppermost layer's unit of allocation.
+    fn topology(&self) -> Topology {
+        match self.layout().block_size() {
+            Some(block) => self.medium.with_blocks(block),
+            None => self.medium,
+        }
     }
 
     fn is_read_only(&self) -> bool {
@@ -277,5 +302,22 @@ impl Disk for Image {
     fn write_zeroes(&self, range: Range<u64>, may_unmap: bool) -> io::Result<()> {
         let (layout, below) = self.change(range.start, range.end.saturating_sub(range.start))?;
         if range.is_empty() { Ok(()) } else { layout.write_zeroes(range, may_unmap, below) }
+    }
+
+    fn plain_read(&self, range: Range<u64>) -> io::Result<Option<Vec<PlainRun>>> {
+        self.check(range.start, range.end.saturating_sub(range.start))?;
+        plain::read_runs(self, range)
+    }
+
+    fn plain_write(&self, range: Range<u64>) -> io::Result<Option<Vec<PlainRun>>> {
+        let (layout, _) = self.change(range.start, range.end.saturating_sub(range.start))?;
+        layout.plain_write(range)
+    }
+
+    fn plain_flush(&self) -> Option<Arc<File>> {
+        match &self.top {
+            Top::Changeable(layout) => layout.plain_flush(),
+            Top::Fixed(_) => None,
+        }
     }
 }
