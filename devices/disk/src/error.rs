@@ -116,6 +116,8 @@ pub enum OpenErrorKind {
     OddSize(u64),
     /// Something has this name already.
     Exists,
+    /// The folder that it should be made in is not there.
+    NoFolder,
     /// It is a symbolic link, and an image named it: those are not followed.
     Link,
     /// An image names a file outside of the folder or package that was opened.
@@ -176,7 +178,8 @@ impl OpenError {
     }
 
     /// What a format says of the image at `path`.
-    pub(crate) fn from_layout(path: &Path, error: LayoutError) -> Self {
+    #[must_use]
+    pub fn from_layout(path: &Path, error: LayoutError) -> Self {
         let kind = match error {
             LayoutError::Damaged(damage) => OpenErrorKind::Damaged(damage),
             LayoutError::Unsupported { what, remedy } => OpenErrorKind::Unsupported { what, remedy },
@@ -236,6 +239,7 @@ impl OpenError {
                 Some(round) => format!("if it is a raw image, make it whole with: truncate -s {round} {path}"),
                 None => "make its size a multiple of 512 bytes".into(),
             },
+            OpenErrorKind::NoFolder => "make the folder first, or check the path".into(),
             OpenErrorKind::Exists => "give another name, or remove the file first".into(),
             OpenErrorKind::Link => "put the file itself in that place".into(),
             OpenErrorKind::Outside => {
@@ -274,6 +278,7 @@ impl fmt::Display for OpenError {
             OpenErrorKind::NoLocks(error) => write!(f, "its file system cannot lock it ({error})"),
             OpenErrorKind::Empty => f.write_str("it is empty"),
             OpenErrorKind::OddSize(size) => write!(f, "its size of {size} bytes is not a multiple of {SECTOR}"),
+            OpenErrorKind::NoFolder => f.write_str("the folder that it should be made in is not there"),
             OpenErrorKind::Exists => f.write_str("it exists already"),
             OpenErrorKind::Link => f.write_str("an image names it, and it is a symbolic link"),
             OpenErrorKind::Outside => {

@@ -8,7 +8,7 @@
 //!   [`Image`] is a layout and what is below it, and does all that formats have in common.
 //! * [`engine`]: requests in flight, for a device that must not wait for its disk.
 //! * [`raw`], [`vmdk`], [`qcow2`], [`vhd`], [`vhdx`], [`vdi`]: the formats, each in a folder of its own.
-//! * [`write`]: making a new image.
+//! * [`write`]: making a new image; [`mod@copy`]: from one to another.
 //! * [`check`]: looking for what is wrong with an image.
 //! * [`OpenError`]: why an image could not be opened, and what to do about it.
 //!
@@ -18,6 +18,7 @@
 
 mod buffers;
 pub mod check;
+pub mod copy;
 pub mod engine;
 mod error;
 mod format;
@@ -26,9 +27,11 @@ pub mod fuzz;
 pub mod image;
 mod lock;
 mod open;
+pub mod overlay;
 mod plain;
 pub mod qcow2;
 pub mod raw;
+mod resize;
 pub mod storage;
 mod sys;
 mod topology;
@@ -50,6 +53,7 @@ pub use format::{Format, UnknownFormat};
 pub use image::Image;
 pub use open::{open, open_storage};
 pub use plain::PlainRun;
+pub use resize::resize;
 pub use topology::Topology;
 
 /// The unit in which every disk is measured, in bytes.

@@ -86,7 +86,7 @@ fn open_chain(
         Some(_) => return Err(OpenError::new(path, OpenErrorKind::EndlessChain)),
         None => None,
     };
-    Ok(Arc::new(Image::fixed(layer.layout, below)))
+    Ok(Arc::new(Image::fixed(layer.layout, below).with_format(format)))
 }
 
 /// Opens what an image names as the one below it, by the first name under which there is something.
@@ -133,7 +133,7 @@ fn read_layer(storage: Arc<dyn Storage>, neighbours: &dyn Neighbours, format: Fo
 }
 
 /// The format of the image at `path`.
-fn settle(path: &Path, storage: &dyn Storage, declared: Option<Format>) -> Result<Format, OpenError> {
+pub(crate) fn settle(path: &Path, storage: &dyn Storage, declared: Option<Format>) -> Result<Format, OpenError> {
     if declared == Some(Format::Raw) {
         return Ok(Format::Raw);
     }

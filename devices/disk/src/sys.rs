@@ -1,10 +1,12 @@
 //! The system calls that the standard library does not offer.
 #![allow(unsafe_code)] // vectored I/O on guest memory, fallocate, locks and one ioctl: each block says why it is sound
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use vm_memory::VolatileSlice;
 
@@ -125,6 +127,17 @@ pub fn open_in(folder: &File, name: &CStr, flags: libc::c_int) -> io::Result<Fil
     }
     // SAFETY: the descriptor was just made, and nobody else has it.
     Ok(unsafe { File::from_raw_fd(fd) })
+}
+
+/// Gives `file`, which has no name yet, the name `path`; fails if something has it.
+pub fn link(file: &File, path: &Path) -> io::Result<()> {
+    // By its entry in /proc, which needs no privilege (open(2), O_TMPFILE).
+    let from = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+    let to = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: both names are C strings that outlive the call.
+    let result =
+        unsafe { libc::linkat(libc::AT_FDCWD, from.as_ptr(), libc::AT_FDCWD, to.as_ptr(), libc::AT_SYMLINK_FOLLOW) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// The units in which the block device `file` likes to be used.

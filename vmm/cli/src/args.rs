@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use ovum_vmm::DiskConfig;
 use ovum_vmm::config::{DEFAULT_CPUS, DEFAULT_MEMORY, DiskFormat};
 
+use crate::disk::args::DiskCommand;
 use crate::report::Status;
 use crate::units;
 
@@ -25,6 +26,9 @@ struct Cli {
 pub enum Command {
     /// Boot a kernel in a microVM, with its console on this terminal
     Run(RunArgs),
+    /// Look at disk images, make them and turn one format into another
+    #[command(subcommand)]
+    Disk(DiskCommand),
     /// Say what this host can do, and what to do about what it cannot
     Doctor(DoctorArgs),
 }

@@ -377,6 +377,5 @@ impl Asynchronous {
     }
 }
 
-
 #[cfg(test)]
 mod tests;

@@ -166,8 +166,7 @@ impl Shared {
             let mut tired = state.ended;
             if !tired {
                 state.idle += 1;
-                let (guard, timeout) =
-                    self.work.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
+                let (guard, timeout) = self.work.wait_timeout(state, PATIENCE).unwrap_or_else(PoisonError::into_inner);
                 state = guard;
                 state.idle -= 1;
                 tired = timeout.timed_out() && state.waiting.is_empty();

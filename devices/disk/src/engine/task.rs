@@ -43,12 +43,7 @@ impl Operation<'_> {
     ///
     /// # Errors
     /// As the disk says, or `go_on` does.
-    pub(super) fn perform(
-        &self,
-        disk: &dyn Disk,
-        durable: bool,
-        go_on: impl Fn() -> io::Result<()>,
-    ) -> io::Result<()> {
+    pub(super) fn perform(&self, disk: &dyn Disk, durable: bool, go_on: impl Fn() -> io::Result<()>) -> io::Result<()> {
         match *self {
             Self::Read { offset, into } => {
                 return in_pieces(offset, into, go_on, |offset, piece| disk.read_at(offset, piece));

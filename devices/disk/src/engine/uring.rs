@@ -15,7 +15,7 @@ use vm_memory::VolatileSlice;
 use vmm_sys_util::eventfd::EventFd;
 
 use super::pool::cancelled;
-use super::task::{Kind, Task};
+use super::task::Task;
 use crate::PlainRun;
 use crate::buffers::{Cursor, clear, total};
 use crate::sys::{Direction, MAX_BUFFERS};
@@ -157,7 +157,8 @@ impl Ring {
         if self.flights.is_empty() {
             return;
         }
-        while let Some(entry) = self.ring.completion().next() {
+        // Bound first: the queue must be let go before a request goes on.
+        while let Some(entry) = { self.ring.completion().next() } {
             // A cancellation's number is none of theirs.
             if let Ok(id) = usize::try_from(entry.user_data())
                 && let Some(flight) = self.flights.remove(&id)

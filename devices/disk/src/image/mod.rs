@@ -15,9 +15,9 @@ use std::sync::Arc;
 use vm_memory::VolatileSlice;
 
 use crate::buffers::{Cursor, clear, fill, total};
-use crate::storage::{Storage, read_only};
 use crate::plain::{self, PlainRun};
-use crate::{Disk, SECTOR, Topology};
+use crate::storage::{Storage, read_only};
+use crate::{Disk, Format, SECTOR, Topology};
 use layout::{Layout, Packed, Piece};
 use recent::Recent;
 
@@ -105,6 +105,7 @@ pub struct Image {
     depth: usize,
     /// Unpacked blocks of all images of the chain, by depth and place.
     blocks: Arc<Recent<(usize, u64)>>,
+    format: Format,
     /// What the medium says that the image lies on.
     medium: Topology,
 }
@@ -150,7 +151,7 @@ impl Image {
         let depth = below.as_ref().map_or(0, |below| below.depth + 1);
         let blocks =
             below.as_ref().map_or_else(|| Arc::new(Recent::new(BLOCK_CACHE)), |below| Arc::clone(&below.blocks));
-        Self { top, below, depth, blocks, medium: Topology::uniform(512) }
+        Self { top, below, depth, blocks, format: Format::Raw, medium: Topology::uniform(512) }
     }
 
     /// The same, on a medium that is used in the units of `medium`.
@@ -158,6 +159,19 @@ impl Image {
     pub fn on_medium(mut self, medium: Topology) -> Self {
         self.medium = medium;
         self
+    }
+
+    /// The same, whose uppermost layer is called `format`.
+    #[must_use]
+    pub fn with_format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// The format of the uppermost layer.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     /// The uppermost layer.

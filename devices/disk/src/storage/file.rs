@@ -110,6 +110,11 @@ impl FileStorage {
         })
     }
 
+    /// The file itself.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// The units in which the medium below likes to be used: those of a block device, or of any file.
     #[must_use]
     pub fn topology(&self) -> Topology {

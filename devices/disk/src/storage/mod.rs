@@ -5,6 +5,7 @@
 
 mod file;
 mod folder;
+mod new_file;
 mod part;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testing;
@@ -21,6 +22,7 @@ use crate::OpenError;
 
 pub use file::FileStorage;
 pub use folder::Folder;
+pub use new_file::NewFile;
 pub use part::Part;
 
 /// A row of bytes that can be read and, if it is not read-only, written. Calls may come from several threads at a time.
