@@ -17,6 +17,7 @@ mod pool;
 mod task;
 mod uring;
 
+use std::borrow::Cow;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
@@ -247,7 +248,8 @@ impl<T> Engine<T> {
             if !self.tells.of(direction) {
                 break;
             }
-            let moved = match uring::transfer_cached(file, direction, *offset, &cursor.take(*len)) {
+            let piece = if let [_] = runs { Cow::Borrowed(slices) } else { Cow::Owned(cursor.take(*len)) };
+            let moved = match uring::transfer_cached(file, direction, *offset, &piece) {
                 Ok(moved) => moved,
                 Err(error) => {
                     if error.raw_os_error() == Some(libc::EOPNOTSUPP) {
