@@ -22,8 +22,8 @@ fn place(index: usize, len: usize) -> u64 {
 }
 
 /// The best of some rounds, each of `count` requests by `round`, in nanoseconds for one request.
-fn best(what: &str, count: usize, mut round: impl FnMut(usize)) {
-    best_after(what, count, || (), |count| round(count));
+fn best(what: &str, count: usize, round: impl FnMut(usize)) {
+    best_after(what, count, || (), round);
 }
 
 /// As [`best`], each round after a preparation that is not timed.

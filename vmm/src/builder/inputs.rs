@@ -25,8 +25,8 @@ const DEFAULT_CMDLINE: &str = "console=ttyS0 panic=-1";
 /// told from a reboot. Kernels before 5.2 read another meaning into the first word, which the second takes back.
 const WARM_AFTER_PANIC: &str = "panic_warm,acpi";
 
-/// A disk has one queue: its requests are served by one thread.
-const DISK_QUEUES: u16 = 1;
+/// The most queues of a disk. Each vCPU has one to itself, up to here; one thread serves them all.
+const MAX_DISK_QUEUES: u8 = 8;
 
 /// What the configuration names, open and checked.
 pub(crate) struct Inputs {
@@ -61,7 +61,7 @@ impl Inputs {
         let cpus = u8::try_from(config.cpus).map_err(|_| ConfigError::Cpus(config.cpus))?;
         let disks = config.disks.iter().map(open_disk).collect::<Result<Vec<_>, _>>()?;
         let disk_sizes = disks.iter().map(|disk| disk.size()).collect();
-        let devices = devices(disks);
+        let devices = devices(disks, cpus.min(MAX_DISK_QUEUES));
         Ok(Self { kernel, initramfs, cmdline, warm_after_panic, cpus, devices, disk_sizes })
     }
 }
@@ -90,11 +90,11 @@ fn open_disk(disk: &DiskConfig) -> Result<Arc<dyn Disk>, InputError> {
     Ok(image)
 }
 
-/// Disks first, so that the first disk is the guest's `/dev/vda`, then the source of entropy.
-fn devices(disks: Vec<Arc<dyn Disk>>) -> Vec<Box<dyn VirtioDevice>> {
+/// Disks first, each with so many queues, so that the first disk is the guest's `/dev/vda`, then the source of entropy.
+fn devices(disks: Vec<Arc<dyn Disk>>, queues: u8) -> Vec<Box<dyn VirtioDevice>> {
     let disk = |(index, disk)| {
         let name = format!("blk{index}");
-        Box::new(Blk::new(&name, disk, &format!("ovum-{name}"), DISK_QUEUES)) as Box<dyn VirtioDevice>
+        Box::new(Blk::new(&name, disk, &format!("ovum-{name}"), queues.into())) as Box<dyn VirtioDevice>
     };
     let entropy = Box::new(Rng::new("rng0")) as Box<dyn VirtioDevice>;
     disks.into_iter().enumerate().map(disk).chain([entropy]).collect()

@@ -15,6 +15,8 @@
 mod guest;
 mod pool;
 mod task;
+#[cfg(any(test, feature = "test-support"))]
+pub mod testing;
 mod uring;
 
 use std::borrow::Cow;

@@ -223,4 +223,6 @@ impl Blk {
 }
 
 #[cfg(test)]
+mod flight;
+#[cfg(test)]
 mod tests;
