@@ -24,7 +24,7 @@ pub const MAX_DEPTH: usize = 32;
 /// [`OpenError`] names the path, the cause and a remedy.
 pub fn open(path: &Path, declared: Option<Format>, access: Access) -> Result<Arc<Image>, OpenError> {
     let file = FileStorage::open(path, access)?;
-    let block_size = file.block_size();
+    let medium = file.topology();
     let storage: Arc<dyn Storage> = Arc::new(file);
     let format = settle(path, storage.as_ref(), declared)?;
     let neighbours: Arc<dyn Neighbours> = match format {
@@ -33,7 +33,7 @@ pub fn open(path: &Path, declared: Option<Format>, access: Access) -> Result<Arc
     };
     let image = open_storage(storage, &neighbours, format, access)?;
     Ok(match Arc::try_unwrap(image) {
-        Ok(image) => Arc::new(image.with_logical_block_size(block_size)),
+        Ok(image) => Arc::new(image.on_medium(medium)),
         Err(image) => image,
     })
 }

@@ -53,9 +53,9 @@ pub fn discarded(below: Arc<Image>, scratch: &Path) -> Result<Arc<Image>, OpenEr
 }
 
 fn above(layer: Arc<dyn Changeable>, below: Arc<Image>) -> Arc<Image> {
-    let block_size = below.logical_block_size();
+    let medium = below.medium();
     let image = Image::changeable(layer, Some(below)).with_format(Format::Qcow2);
-    Arc::new(image.with_logical_block_size(block_size))
+    Arc::new(image.on_medium(medium))
 }
 
 /// By what name the overlay at `path` finds its base: beside it, by the name alone, so that both can be moved; else from the

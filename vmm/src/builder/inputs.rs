@@ -25,8 +25,8 @@ const DEFAULT_CMDLINE: &str = "console=ttyS0 panic=-1";
 /// told from a reboot. Kernels before 5.2 read another meaning into the first word, which the second takes back.
 const WARM_AFTER_PANIC: &str = "panic_warm,acpi";
 
-/// A disk has one queue: its requests are served by one thread.
-const DISK_QUEUES: u16 = 1;
+/// The most queues of a disk. Each vCPU has one to itself, up to here; one thread serves them all.
+const MAX_DISK_QUEUES: u8 = 8;
 
 /// What the configuration names, open and checked.
 pub(crate) struct Inputs {
@@ -64,7 +64,7 @@ impl Inputs {
         let describe =
             |disk: &OpenDisk| format!("{} bytes, {}, {}", disk.image.size(), disk.image.format(), disk.writes);
         let disk_descriptions = disks.iter().map(describe).collect();
-        let devices = devices(disks);
+        let devices = devices(disks, cpus.min(MAX_DISK_QUEUES));
         Ok(Self { kernel, initramfs, cmdline, warm_after_panic, cpus, devices, disk_descriptions })
     }
 }
@@ -84,11 +84,11 @@ fn cmdline(choice: &CmdlineChoice, kernel: &Kernel) -> Result<Cmdline, InputErro
     Ok(cmdline)
 }
 
-/// Disks first, so that the first disk is the guest's `/dev/vda`, then the source of entropy.
-fn devices(disks: Vec<OpenDisk>) -> Vec<Box<dyn VirtioDevice>> {
+/// Disks first, each with so many queues, so that the first disk is the guest's `/dev/vda`, then the source of entropy.
+fn devices(disks: Vec<OpenDisk>, queues: u8) -> Vec<Box<dyn VirtioDevice>> {
     let disk = |(index, disk): (usize, OpenDisk)| {
         let name = format!("blk{index}");
-        Box::new(Blk::new(&name, disk.image, &format!("ovum-{name}"), DISK_QUEUES)) as Box<dyn VirtioDevice>
+        Box::new(Blk::new(&name, disk.image, &format!("ovum-{name}"), queues.into())) as Box<dyn VirtioDevice>
     };
     let entropy = Box::new(Rng::new("rng0")) as Box<dyn VirtioDevice>;
     disks.into_iter().enumerate().map(disk).chain([entropy]).collect()
