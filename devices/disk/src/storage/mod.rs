@@ -9,6 +9,7 @@ mod folder;
 mod gzip;
 mod new_file;
 mod part;
+mod spill;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testing;
 mod unpack;
@@ -29,6 +30,7 @@ pub use folder::Folder;
 pub use gzip::Gzip;
 pub use new_file::NewFile;
 pub use part::Part;
+pub use spill::{MEMORY_LIMIT, Spill};
 
 /// A row of bytes that can be read and, if it is not read-only, written. Calls may come from several threads at a time.
 ///
