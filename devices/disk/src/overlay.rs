@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::image::{Changeable, Image};
-use crate::storage::{FileStorage, NewFile, Storage};
+use crate::storage::{FileStorage, NewFile, SPILL_LIMIT, Spill, Storage};
 use crate::{Access, Disk, Format, OpenError, OpenErrorKind, qcow2};
 
 /// Makes the file `path`, an empty overlay above `below`, which lies at `base`. Its disk has `size` bytes, or as many as
@@ -46,7 +46,7 @@ pub fn open(path: &Path, base: &Path, below: Arc<Image>) -> Result<Arc<Image>, O
 /// # Errors
 /// Never but for want of memory; the file is made when it is needed.
 pub fn discarded(below: Arc<Image>, scratch: &Path) -> Result<Arc<Image>, OpenError> {
-    let storage = Arc::new(FileStorage::unnamed(scratch)?);
+    let storage = Arc::new(Spill::new(scratch, SPILL_LIMIT));
     let layer = qcow2::create(storage, below.size(), &qcow2::Options::default())
         .map_err(|error| OpenError::from_layout(scratch, error))?;
     Ok(above(layer, below))
