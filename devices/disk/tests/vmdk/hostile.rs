@@ -228,8 +228,8 @@ fn every_cut_is_seen() {
 fn no_bit_does_harm() {
     for small in [sparse(), stream()] {
         let marker = small.grains[3];
-        let parts = [0..80, 512..660, small.header..small.header + 80, marker..marker + 20];
-        let tables = [small.directory..small.directory + 4, small.table..small.table + 40];
+        let parts = [0..80, 540..600, small.header..small.header + 80, marker..marker + 20];
+        let tables = [small.directory..small.directory + 4, small.table + 8..small.table + 20];
         for at in parts.into_iter().chain(tables).flatten() {
             for bit in 0..8 {
                 let mut bytes = small.bytes.clone();
