@@ -137,10 +137,13 @@ fn main() {
     for len in [4096, 64 << 10, 128 << 10, 1 << 20] {
         let count = ((64 << 20) / len).min(8192);
         let (bench, mut other) = (Bench::new(&disk, Backend::Best), Bench::new(&disk, Backend::Best));
-        let mut buffer = vec![1; len];
+        let mut buffers = vec![1; 32 * len];
         let file = fs::File::open(path).unwrap();
         let mut pread = |count| {
-            (0..count).for_each(|index| file.read_exact_at(&mut buffer, place(index, len)).unwrap());
+            (0..count).for_each(|index| {
+                let at = index % 32 * len;
+                file.read_exact_at(&mut buffers[at..at + len], place(index, len)).unwrap();
+            });
         };
         beside(&format!("pread and engine, {} KiB", len >> 10), count, &mut pread, |count| {
             other.run(false, count, len, 1);
@@ -201,14 +204,40 @@ fn main() {
             (0..count).for_each(|index| bench.disk.read_at(place(index, 4096), &[bench.slice(0, 4096)]).unwrap());
         },
     );
-    let start = Instant::now();
-    let mut bench = Bench::new(&disk, Backend::Best);
-    let made = start.elapsed();
-    cool(path);
-    let start = Instant::now();
-    bench.run(false, 2, 4096, 2);
-    println!(
-        "engine made in {made:?} (memory included); first cold pair of reads, with the ring: {:?}",
-        start.elapsed()
-    );
+    cost(&disk, path);
+}
+
+/// What an engine costs before it is used, with a ring and with a thread.
+fn cost(disk: &Arc<dyn Disk>, path: &Path) {
+    let memory: GuestMemoryMmap<()> = GuestMemoryMmap::from_ranges(&[(GuestAddress(0), 1 << 20)]).unwrap();
+    let slice = [memory.get_slice(GuestAddress(0), 4096).unwrap()];
+    slice[0].copy_from(&[1_u8; 4096]);
+    let mut engine = Engine::new("first", Arc::clone(disk), Backend::Best);
+    let mut step = |what: &str, work: &mut dyn FnMut(&mut Engine<()>)| {
+        let (before, start) = (resident(), Instant::now());
+        work(&mut engine);
+        println!("{what}: {:?}, {} KiB", start.elapsed(), resident() - before);
+    };
+    step("another engine", &mut |engine| *engine = Engine::new("second", Arc::clone(disk), Backend::Best));
+    for offset in [0, 32 << 20] {
+        cool(path);
+        step("a read that is not in the cache", &mut |engine| {
+            engine.submit((), Operation::Read { offset, into: &slice }, &memory, Haste::Alone);
+            engine.start();
+            while engine.completions().count() == 0 {}
+        });
+    }
+    for _ in 0..2 {
+        step("a discard", &mut |engine| {
+            engine.submit((), Operation::Discard(std::slice::from_ref(&(0..4096))), &memory, Haste::Alone);
+            while engine.completions().count() == 0 {}
+        });
+    }
+}
+
+/// Memory of this process, in KiB.
+fn resident() -> i64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
 }
