@@ -1,7 +1,8 @@
 //! Where an active device runs: on a thread of its own, or, for tests, on the thread that notifies it.
 //!
-//! The thread owns the device and gives it back when it ends. Everything that the host may refuse for want of file
-//! descriptors is in `Wakeups`, which are made with the transport, before there is a guest.
+//! The thread owns the device and gives it back when it ends. It sleeps until a queue is notified, the device's backend has
+//! something, or it shall stop. Everything that the host may refuse for want of file descriptors is in `Wakeups`, which are
+//! made with the transport, before there is a guest; a device that has an event brings it along.
 
 use std::io;
 use std::mem;

@@ -27,7 +27,7 @@ use std::sync::Arc;
 use vm_memory::{GuestMemoryMmap, VolatileSlice};
 use vmm_sys_util::eventfd::EventFd;
 
-use crate::buffers::{Cursor, total};
+use crate::buffers::{Cursor, clear, total};
 use crate::sys::Direction;
 use crate::{Disk, PlainRun};
 pub use guest::address_of;
@@ -241,29 +241,35 @@ impl<T> Engine<T> {
         }
     }
 
-    /// Moves what the page cache has, up to the first byte that it does not, and returns how many bytes that were.
+    /// Moves what the page cache has, up to the first byte that it does not, and returns how many bytes that were. What
+    /// lies nowhere needs no page.
     fn transfer_cached(&mut self, direction: Direction, runs: &[PlainRun], slices: &[VolatileSlice<'_>]) -> u64 {
         let mut done = 0;
         let mut cursor = Cursor::new(slices);
         for run in runs {
-            let PlainRun::InFile { file, offset, len } = run else { break };
             if !self.tells.of(direction) {
                 break;
             }
-            let piece = if let [_] = runs { Cow::Borrowed(slices) } else { Cow::Owned(cursor.take(*len)) };
-            let moved = match uring::transfer_cached(file, direction, *offset, &piece) {
-                Ok(moved) => moved,
+            let piece = if let [_] = runs { Cow::Borrowed(slices) } else { Cow::Owned(cursor.take(run.len())) };
+            let moved = match run {
+                PlainRun::InFile { file, offset, .. } => uring::transfer_cached(file, direction, *offset, &piece),
+                PlainRun::Zeroes { len } if direction == Direction::Read => clear(&piece).map(|()| *len),
+                PlainRun::Zeroes { .. } => break,
+            };
+            match moved {
+                Ok(moved) => {
+                    done += moved;
+                    if moved < run.len() {
+                        break;
+                    }
+                }
                 Err(error) => {
+                    // Whatever else it is: who is asked next says so.
                     if error.raw_os_error() == Some(libc::EOPNOTSUPP) {
                         self.tells.not(direction);
                     }
-                    // Whatever else it is: who is asked next says so.
-                    0
+                    break;
                 }
-            };
-            done += moved;
-            if moved < *len {
-                break;
             }
         }
         done

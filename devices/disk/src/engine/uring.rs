@@ -245,10 +245,12 @@ impl Flight {
             }
             let piece = cursor.take(run.len() - skip);
             match run {
-                PlainRun::Zeroes { .. } => {
+                PlainRun::Zeroes { .. } if direction == Direction::Read => {
                     clear(&piece)?;
                     *done += total(&piece);
                 }
+                // Nothing can be written there.
+                PlainRun::Zeroes { .. } => return Err(io::ErrorKind::InvalidInput.into()),
                 PlainRun::InFile { file, offset, .. } => {
                     self.vectors = Vectors::new(&piece);
                     return Ok(Some(self.vectors.entry(direction, file, offset + skip)?));

@@ -25,8 +25,6 @@ use complete::{Pending, complete};
 use request::{Limits, Request};
 use submit::{Origin, submit};
 
-/// The unit of discards, in bytes.
-const SECTOR: u32 = 512;
 /// Descriptors of each queue.
 const QUEUE_SIZE: u16 = 256;
 /// The most queues: one for each of the most vCPUs.
@@ -71,6 +69,11 @@ fn features(disk: &dyn Disk, queues: u16) -> u64 {
     always | access | several
 }
 
+/// How many sectors `bytes` are.
+fn sectors(bytes: u32) -> u32 {
+    u32::try_from(u64::from(bytes) / spec::SECTOR).unwrap_or(0)
+}
+
 /// How many times 1 is to be doubled to give `number`, or the power of two below it.
 fn doublings(number: u32) -> u8 {
     number.checked_ilog2().and_then(|exponent| u8::try_from(exponent).ok()).unwrap_or(0)
@@ -96,7 +99,7 @@ fn config(disk: &dyn Disk, queues: u16) -> [u8; spec::CONFIG_LEN] {
     put(spec::CONFIG_NUM_QUEUES, &queues.to_le_bytes());
     put(spec::CONFIG_MAX_DISCARD_SECTORS, &request::MAX_DISCARD_SECTORS.to_le_bytes());
     put(spec::CONFIG_MAX_DISCARD_SEG, &u32::from(request::MAX_DISCARD_SEGMENTS).to_le_bytes());
-    put(spec::CONFIG_DISCARD_SECTOR_ALIGNMENT, &(topology.discard / SECTOR).to_le_bytes());
+    put(spec::CONFIG_DISCARD_SECTOR_ALIGNMENT, &sectors(topology.discard).to_le_bytes());
     put(spec::CONFIG_MAX_WRITE_ZEROES_SECTORS, &request::MAX_WRITE_ZEROES_SECTORS.to_le_bytes());
     put(spec::CONFIG_MAX_WRITE_ZEROES_SEG, &u32::from(request::MAX_WRITE_ZEROES_SEGMENTS).to_le_bytes());
     put(spec::CONFIG_WRITE_ZEROES_MAY_UNMAP, &[1]);

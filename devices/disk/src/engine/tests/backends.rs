@@ -1,4 +1,5 @@
 //! Both back ends, on files.
+#![allow(clippy::cast_possible_truncation, reason = "offsets of small files as indices")]
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -144,6 +145,20 @@ fn runs_of_files_and_of_nothing_are_one_range() {
         engine.submit(0, Operation::Flush, &memory, Haste::Alone);
         assert_eq!(tokens(ends(&mut engine, 1)), [0]);
     }
+}
+
+#[test]
+fn what_lies_nowhere_needs_no_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Scattered(file(&dir, &[]));
+    let (memory, _) = memory();
+    fill(&[slice(&memory, 6 * BLOCK, 1024)], &[9; 1024]).unwrap();
+    let mut engine = Engine::new("test", Arc::new(disk), Backend::Best);
+    read(&mut engine, &memory, 6 * BLOCK);
+    assert_eq!((engine.in_flight(), tokens(engine.completions().collect())), (0, vec![6 * BLOCK]));
+    let mut bytes = [1; 1024];
+    memory.read_slice(&mut bytes, GuestAddress(0x1000 + 6 * BLOCK)).unwrap();
+    assert_eq!(bytes, [[0; 512], [9; 512]].concat()[..]);
 }
 
 /// Requests at random on a raw file, up to 32 at a time that do not touch each other, against a model in memory.
