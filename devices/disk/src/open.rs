@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::error::LayoutError;
 use crate::image::Image;
 use crate::image::layout::{Layer, Parent};
+use crate::packing::{self, Options};
 use crate::raw::Raw;
-use crate::storage::{Alone, FileStorage, Folder, Neighbours, Storage};
+use crate::storage::{Alone, Folder, Neighbours, Storage};
 use crate::{Access, Format, OpenError, OpenErrorKind, SECTOR, qcow2, vdi, vhd, vhdx, vmdk};
 
 /// The longest chain of images.
@@ -22,15 +23,22 @@ pub const MAX_DEPTH: usize = 32;
 /// # Errors
 /// [`OpenError`] names the path, the cause and a remedy.
 pub fn open(path: &Path, declared: Option<Format>, access: Access) -> Result<Arc<Image>, OpenError> {
-    let file = FileStorage::open(path, access)?;
-    let block_size = file.block_size();
-    let storage: Arc<dyn Storage> = Arc::new(file);
-    let format = settle(path, storage.as_ref(), declared)?;
+    open_with(path, &Options { format: declared, ..Options::new(access) })
+}
+
+/// Opens the image at `path`, with all that is below it; see [`open`], and [`packing`] for files that are compressed or cut
+/// into chunks.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(path: &Path, options: &Options) -> Result<Arc<Image>, OpenError> {
+    let packing::Opened { storage, name, block_size } = packing::open(path, options)?;
+    let format = settle_named(path, &name, storage.as_ref(), options.format)?;
     let neighbours: Arc<dyn Neighbours> = match format {
         Format::Raw => Arc::new(Alone),
         _ => Arc::new(Folder::open(path.parent().unwrap_or(Path::new("")))?),
     };
-    let image = open_storage(storage, &neighbours, format, access)?;
+    let image = open_storage(storage, &neighbours, format, options.access)?;
     Ok(match Arc::try_unwrap(image) {
         Ok(image) => Arc::new(image.with_logical_block_size(block_size)),
         Err(image) => image,
@@ -134,11 +142,21 @@ fn read_layer(storage: Arc<dyn Storage>, neighbours: &dyn Neighbours, format: Fo
 
 /// The format of the image at `path`.
 pub(crate) fn settle(path: &Path, storage: &dyn Storage, declared: Option<Format>) -> Result<Format, OpenError> {
+    settle_named(path, path, storage, declared)
+}
+
+/// The format of the image at `path`, of whose name no more than `name` says something about it.
+fn settle_named(
+    path: &Path,
+    name: &Path,
+    storage: &dyn Storage,
+    declared: Option<Format>,
+) -> Result<Format, OpenError> {
     if declared == Some(Format::Raw) {
         return Ok(Format::Raw);
     }
     let found = Format::of_bytes(storage).map_err(|error| OpenError::from_io(path, error))?;
-    match (declared.or(Format::of_name(path)), found) {
+    match (declared.or(Format::of_name(name)), found) {
         // By its name only: a guest may have written any header there, so somebody has to say which it is.
         (Some(Format::Raw), None) => Ok(Format::Raw),
         (Some(declared), found) if found != Some(declared) => {
