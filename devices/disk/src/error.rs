@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::packing::Packing;
 use crate::storage::Storage;
 use crate::{Format, SECTOR};
 
@@ -129,6 +130,8 @@ pub enum OpenErrorKind {
         /// What the bytes say, where they say something.
         found: Option<Format>,
     },
+    /// The bytes were not packed in the way that was declared.
+    OtherPacking(Packing),
     /// Nobody said what the format is, and the bytes do not.
     Undeclared,
     /// A field of the image cannot be.
@@ -251,6 +254,9 @@ impl OpenError {
                 format!("say format={found} if you trust where it comes from")
             }
             OpenErrorKind::OtherFormat { found: None, .. } => "check that it was copied whole, or say its format".into(),
+            OpenErrorKind::OtherPacking(_) => {
+                "check that it was copied whole; if it is not packed, take that ending off its name".into()
+            }
             OpenErrorKind::Undeclared => {
                 format!("if its bytes are the disk's bytes, say format=raw (formats: {})", Format::names())
             }
@@ -292,6 +298,9 @@ impl fmt::Display for OpenError {
             }
             OpenErrorKind::OtherFormat { declared, found: None } => {
                 write!(f, "it is declared to be {declared}, and its bytes are not")
+            }
+            OpenErrorKind::OtherPacking(packing) => {
+                write!(f, "it is declared to be packed with {packing}, and its bytes are not")
             }
             OpenErrorKind::Undeclared => f.write_str("nothing says what its format is"),
             OpenErrorKind::Damaged(damage) => write!(f, "{damage}"),

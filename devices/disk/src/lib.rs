@@ -4,6 +4,7 @@
 //! * [`open`]: from a path to an [`Image`], which is a [`Disk`].
 //! * [`storage`]: where an image's bytes lie: a file, a part of one, something that unpacks them; and the folder that is the
 //!   only place its other files come from.
+//! * [`packing`]: images in compressed files and in files that were cut into chunks, read where they lie.
 //! * [`image`]: a format is a [`Layout`](image::layout::Layout), a map from the disk's bytes to those of storages; an
 //!   [`Image`] is a layout and what is below it, and does all that formats have in common.
 //! * [`engine`]: requests in flight, for a device that must not wait for its disk.
@@ -28,6 +29,7 @@ pub mod image;
 mod lock;
 mod open;
 pub mod overlay;
+pub mod packing;
 mod plain;
 pub mod qcow2;
 pub mod raw;
@@ -51,7 +53,8 @@ use vm_memory::VolatileSlice;
 pub use error::{Damage, LayoutError, OpenError, OpenErrorKind};
 pub use format::{Format, UnknownFormat};
 pub use image::Image;
-pub use open::{is_changed_in_place, open, open_above, open_storage};
+pub use open::{is_changed_in_place, open, open_above, open_storage, open_with};
+pub use packing::{Options, Packing};
 pub use plain::PlainRun;
 pub use resize::resize;
 pub use topology::Topology;

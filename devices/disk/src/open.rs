@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::error::LayoutError;
 use crate::image::Image;
 use crate::image::layout::{Layer, Parent};
+use crate::packing::{self, Options};
 use crate::raw::Raw;
 use crate::storage::{Alone, FileStorage, Folder, Neighbours, Storage};
 use crate::{Access, Format, OpenError, OpenErrorKind, SECTOR, qcow2, vdi, vhd, vhdx, vmdk};
@@ -23,15 +24,22 @@ pub const MAX_DEPTH: usize = 32;
 /// # Errors
 /// [`OpenError`] names the path, the cause and a remedy.
 pub fn open(path: &Path, declared: Option<Format>, access: Access) -> Result<Arc<Image>, OpenError> {
-    let file = FileStorage::open(path, access)?;
-    let medium = file.topology();
-    let storage: Arc<dyn Storage> = Arc::new(file);
-    let format = settle(path, storage.as_ref(), declared)?;
+    open_with(path, &Options { format: declared, ..Options::new(access) })
+}
+
+/// Opens the image at `path`, with all that is below it; see [`open`], and [`packing`] for files that are compressed or cut
+/// into chunks.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with(path: &Path, options: &Options) -> Result<Arc<Image>, OpenError> {
+    let packing::Opened { storage, name, medium } = packing::open(path, options)?;
+    let format = settle_named(path, &name, storage.as_ref(), options.format)?;
     let neighbours: Arc<dyn Neighbours> = match format {
         Format::Raw => Arc::new(Alone),
         _ => Arc::new(Folder::open(path.parent().unwrap_or(Path::new("")))?),
     };
-    let image = open_storage(storage, &neighbours, format, access)?;
+    let image = open_storage(storage, &neighbours, format, options.access)?;
     Ok(match Arc::try_unwrap(image) {
         Ok(image) => Arc::new(image.on_medium(medium)),
         Err(image) => image,
@@ -43,8 +51,9 @@ pub fn open(path: &Path, declared: Option<Format>, access: Access) -> Result<Arc
 /// # Errors
 /// As [`open`]; also when it stands alone, or was made on another image than `below` (where the format can tell).
 pub fn open_above(path: &Path, declared: Option<Format>, below: Arc<Image>) -> Result<Arc<Image>, OpenError> {
-    let storage: Arc<dyn Storage> = Arc::new(FileStorage::open(path, Access::ReadOnly)?);
-    let format = settle(path, storage.as_ref(), declared)?;
+    let options = Options { format: declared, ..Options::new(Access::ReadOnly) };
+    let packing::Opened { storage, name, .. } = packing::open(path, &options)?;
+    let format = settle_named(path, &name, storage.as_ref(), declared)?;
     let neighbours = Folder::open(path.parent().unwrap_or(Path::new("")))?;
     let layer = read_layer(storage, &neighbours, format).map_err(|error| OpenError::from_layout(path, error))?;
     let parent = layer.parent.ok_or_else(|| OpenError::new(path, OpenErrorKind::StandsAlone))?;
@@ -61,6 +70,7 @@ pub fn open_above(path: &Path, declared: Option<Format>, below: Arc<Image>) -> R
 /// As [`open`]; nothing is locked.
 pub fn is_changed_in_place(path: &Path, declared: Option<Format>) -> Result<bool, OpenError> {
     match declared.or(Format::of_name(path)) {
+        _ if packing::is_packed(path, declared) => Ok(false),
         Some(Format::Raw) => Ok(true),
         declared => {
             let storage = FileStorage::open(path, Access::ReadOnly)?;
@@ -175,13 +185,23 @@ fn read_layer(storage: Arc<dyn Storage>, neighbours: &dyn Neighbours, format: Fo
 
 /// The format of the image at `path`.
 pub(crate) fn settle(path: &Path, storage: &dyn Storage, declared: Option<Format>) -> Result<Format, OpenError> {
+    settle_named(path, path, storage, declared)
+}
+
+/// The format of the image at `path`, of whose name no more than `name` says something about it.
+fn settle_named(
+    path: &Path,
+    name: &Path,
+    storage: &dyn Storage,
+    declared: Option<Format>,
+) -> Result<Format, OpenError> {
     if declared == Some(Format::Raw) {
         return Ok(Format::Raw);
     }
     let found = Format::of_bytes(storage).map_err(|error| OpenError::from_io(path, error))?;
     // A block device has no ending, and its bytes are what they are.
     let is_device = || path.metadata().is_ok_and(|metadata| metadata.file_type().is_block_device());
-    let named = || Format::of_name(path).or_else(|| is_device().then_some(Format::Raw));
+    let named = || Format::of_name(name).or_else(|| is_device().then_some(Format::Raw));
     match (declared.or_else(named), found) {
         // By its name only: a guest may have written any header there, so somebody has to say which it is.
         (Some(Format::Raw), None) => Ok(Format::Raw),

@@ -3,16 +3,17 @@
 //! A format sees a [`Storage`] and nothing of the host. What a storage cannot do (a compressed file cannot be written) it
 //! refuses, request by request.
 
-mod bzip2;
+pub(crate) mod bzip2;
+pub(crate) mod chunks;
 mod file;
 mod folder;
-mod gzip;
+pub(crate) mod gzip;
 mod new_file;
 mod part;
 mod spill;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testing;
-mod unpack;
+pub(crate) mod unpack;
 
 use std::fmt;
 use std::fs::File;
@@ -25,6 +26,7 @@ use vm_memory::VolatileSlice;
 use crate::OpenError;
 
 pub use bzip2::Bzip2;
+pub use chunks::{Chunks, MAX_CHUNKS};
 pub use file::FileStorage;
 pub use folder::Folder;
 pub use gzip::Gzip;
