@@ -98,7 +98,7 @@ fn the_largest_disk_is_made_and_read() {
 }
 
 /// Writes a differencing image over `below`, which it changes as the image does.
-fn difference(path: &Path, below: &mut Vec<u8>, block_size: u32, names: [u8; 2], seed: u64) {
+fn difference(path: &Path, below: &mut [u8], block_size: u32, names: [u8; 2], seed: u64) {
     let mut random = Random::new(seed);
     let [id, parent] = names;
     let mut image = Blocks::new(below.len() as u64, block_size);
