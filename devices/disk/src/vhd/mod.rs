@@ -32,7 +32,10 @@ use fixed::Fixed;
 use footer::{Footer, Kind};
 use header::Header;
 
+// VHDX has bitmaps and names of parents like these.
+pub(crate) use bits::{Order, sector_run};
 pub use create::create_dynamic;
+pub(crate) use names::{add_windows, utf16};
 
 /// Whether a file that begins with `head` and ends with `tail` says that it is one: by the footer at its end, of 512 bytes
 /// or, from the oldest programs, 511; or by the copy of the footer at its front.

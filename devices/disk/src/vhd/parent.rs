@@ -26,7 +26,7 @@ pub fn read(storage: &dyn Storage, header: &Header) -> Result<Parent, LayoutErro
         let place = header.at + spec::header::LOCATORS as u64;
         return Err(Damage::new(storage, place, "Parent Locator Entry", "none of them has a name in it").into());
     }
-    Ok(Parent { names, format: None, stamp: Some(Stamp::Uuid(header.parent_id)) })
+    Ok(Parent { names, format: Some(crate::Format::Vhd), stamp: Some(Stamp::Uuid(header.parent_id)) })
 }
 
 fn data_of(storage: &dyn Storage, locator: &Locator) -> Result<Vec<u8>, LayoutError> {
