@@ -3,8 +3,11 @@
 
 mod judge;
 
+use std::fs;
+use std::path::Path;
+
 use judge::{Bench, assert_same, odd_size};
-use ovum_disk::{Access, Format, check, open};
+use ovum_disk::{Access, Format, check, fuzz, open};
 
 #[test]
 fn what_qemu_makes_is_read_as_qemu_reads_it() {
@@ -37,4 +40,16 @@ fn blocks_of_zeroes_are_no_holes_in_the_file() {
     bench.qemu_img(["convert", "-f", "vdi", "-O", "raw", "disk.vdi", "back.img"]);
     let image = open(&bench.path("disk.vdi"), None, Access::ReadOnly).unwrap();
     assert_same(&image, &bench.path("back.img"), 0);
+}
+
+/// What the fuzz target starts from.
+#[test]
+fn seeds_are_replayed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/seeds/disk_vdi");
+    let seeds: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
+    assert!(seeds.len() >= 2);
+    for seed in seeds {
+        assert!(seed.len() <= 64 << 10);
+        fuzz::image(Format::Vdi, &seed);
+    }
 }

@@ -12,7 +12,7 @@ use judge::{Bench, Random, assert_same, odd_size, read};
 use ovum_disk::storage::FileStorage;
 use ovum_disk::vhd::create_dynamic;
 use ovum_disk::vhd::testing::{Blocks, sign};
-use ovum_disk::{Access, Disk, Format, Image, OpenErrorKind, check, copy, open};
+use ovum_disk::{Access, Disk, Format, Image, OpenErrorKind, check, copy, fuzz, open};
 
 const SECTOR: usize = 512;
 
@@ -182,4 +182,16 @@ fn parents_are_found_by_any_of_their_names_and_known_by_their_id() {
     assert!(matches!(missing, OpenErrorKind::Missing), "{missing:?}");
     let own = refusal(&child(7).locator(*b"W2ru", ".\\child.vhd"));
     assert!(matches!(own, OpenErrorKind::EndlessChain), "{own:?}");
+}
+
+/// What the fuzz target starts from.
+#[test]
+fn seeds_are_replayed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/seeds/disk_vhd");
+    let seeds: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
+    assert!(seeds.len() >= 2);
+    for seed in seeds {
+        assert!(seed.len() <= 64 << 10);
+        fuzz::image(Format::Vhd, &seed);
+    }
 }

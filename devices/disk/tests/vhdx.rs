@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use judge::{Bench, Random, assert_same, odd_size};
 use ovum_disk::vhdx::testing::{self, Block, Change, log_entry, sign};
-use ovum_disk::{Access, Format, Image, OpenErrorKind, check, open};
+use ovum_disk::{Access, Format, Image, OpenErrorKind, check, fuzz, open};
 
 fn open_vhdx(path: &Path) -> Arc<Image> {
     open(path, Some(Format::Vhdx), Access::ReadOnly).unwrap()
@@ -167,4 +167,16 @@ fn parents_are_known_by_their_guid() {
     assert!(matches!(refusal(7, "child.vhdx"), Err(OpenErrorKind::EndlessChain)));
     assert!(matches!(refusal(7, "gone.vhdx"), Err(OpenErrorKind::Missing)));
     assert!(matches!(refusal(7, "..\\base.vhdx"), Err(OpenErrorKind::Outside)));
+}
+
+/// What the fuzz target starts from; those of VHDX are folded, as no image is small.
+#[test]
+fn seeds_are_replayed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fuzz/seeds/disk_vhdx");
+    let seeds: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
+    assert!(seeds.len() >= 2);
+    for seed in seeds {
+        assert!(seed.len() <= 64 << 10);
+        fuzz::image(Format::Vhdx, &testing::unfold(&seed));
+    }
 }

@@ -44,7 +44,8 @@ fn blocks_lie_behind_their_extra_bytes() {
             (Piece::Stored { offset, .. }, Some(byte)) => {
                 let mut bytes = vec![0; usize::try_from(run.len).unwrap()];
                 read_bytes(storage.as_ref(), offset, &mut bytes).unwrap();
-                assert_eq!(bytes, [byte; 4091]);
+                // The last block is longer than what the disk has of it.
+                assert_eq!(bytes, vec![byte; if block == 4 { 3579 } else { 4091 }]);
             }
             (piece, _) => panic!("{piece:?}"),
         }

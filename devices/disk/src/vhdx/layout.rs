@@ -167,6 +167,8 @@ impl Layout for Blocks {
     }
 
     fn map(&self, offset: u64, limit: u64) -> io::Result<Run> {
+        // The table has no entries for more.
+        let limit = limit.min(self.size().saturating_sub(offset));
         let (index, within) = (offset / self.block_size, offset % self.block_size);
         let number = self.payload(index);
         let (state, place) = self.entry(number)?;
