@@ -4,21 +4,26 @@
 //! disk-read open IMAGE [START+LENGTH]     open it, and read its first and last sector
 //! disk-read sequential IMAGE THREADS      all of it, once
 //! disk-read random IMAGE COUNT STEP       COUNT reads of 4 KiB, one every STEP bytes, round and round
+//! disk-read pread FILE SIZE COUNT STEP    COUNT reads of SIZE bytes of a raw file, by plain `pread`
+//! disk-read engine FILE SIZE COUNT STEP   the same through the engine that a VM's disks use, one at a time
 //! ```
 //! Each prints a line: seconds, and the largest resident memory of the process in KiB.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "this is a command")]
 
 use std::error::Error;
+use std::fs::File;
 use std::num::NonZero;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use ovum_disk::engine::{Backend, Engine, Haste, Operation};
 use ovum_disk::storage::{Alone, FileStorage, Neighbours, Part, Storage};
 use ovum_disk::write::Writer;
 use ovum_disk::{Access, Disk, Format, Image, copy, open, open_storage};
-use vm_memory::VolatileSlice;
+use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryMmap, VolatileSlice};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -46,6 +51,10 @@ fn run(arguments: &[&str]) -> Result<(), Box<dyn Error>> {
         }
         ["random", image, count, step] => {
             random(&*open(Path::new(image), None, Access::ReadOnly)?, count.parse()?, step.parse()?)
+        }
+        ["pread", file, size, count, step] => pread(Path::new(file), size.parse()?, count.parse()?, step.parse()?),
+        ["engine", file, size, count, step] => {
+            through_engine(Path::new(file), size.parse()?, count.parse()?, step.parse()?)
         }
         _ => Err("see the top of devices/disk/examples/disk-read.rs".into()),
     }
@@ -76,6 +85,37 @@ fn random(disk: &dyn Disk, count: u64, step: u64) -> Result<(), Box<dyn Error>> 
     for _ in 0..count {
         disk.read_at(offset, &block)?;
         offset = (offset + step) % (disk.size() - 4096);
+    }
+    Ok(())
+}
+
+/// Offsets of `count` reads of `size` bytes, `step` bytes apart, on a disk of `end` bytes.
+fn offsets(count: u64, size: usize, step: u64, end: u64) -> impl Iterator<Item = u64> {
+    let end = end - size as u64;
+    (0..count).map(move |number| number * step % end)
+}
+
+fn pread(path: &Path, size: usize, count: u64, step: u64) -> Result<(), Box<dyn Error>> {
+    let file = File::open(path)?;
+    let mut bytes = vec![0; size];
+    for offset in offsets(count, size, step, file.metadata()?.len()) {
+        file.read_exact_at(&mut bytes, offset)?;
+    }
+    Ok(())
+}
+
+fn through_engine(path: &Path, size: usize, count: u64, step: u64) -> Result<(), Box<dyn Error>> {
+    let disk: Arc<dyn Disk> = open(path, Some(Format::Raw), Access::ReadOnly)?;
+    let memory = GuestMemoryMmap::<()>::from_ranges(&[(GuestAddress(0), size)])?;
+    let end = disk.size();
+    let mut engine = Engine::new("bench", disk, Backend::Best);
+    for offset in offsets(count, size, step, end) {
+        let into = [memory.get_slice(GuestAddress(0), size)?];
+        engine.submit((), Operation::Read { offset, into: &into }, &memory, Haste::Alone);
+        // A request that is alone is done when it is submitted.
+        for done in engine.completions() {
+            done.result?;
+        }
     }
     Ok(())
 }

@@ -145,6 +145,8 @@ pub enum OpenErrorKind {
         /// The parent's name.
         parent: String,
     },
+    /// There is no image below it, and one was given.
+    StandsAlone,
     /// The chain of parents comes back to itself, or is longer than any that is made on purpose.
     EndlessChain,
     /// The host failed in some other way.
@@ -243,7 +245,7 @@ impl OpenError {
             OpenErrorKind::Exists => "give another name, or remove the file first".into(),
             OpenErrorKind::Link => "put the file itself in that place".into(),
             OpenErrorKind::Outside => {
-                "put it into the folder of the image that names it, if you trust where it comes from".into()
+                "if you trust where it comes from, name it as the base yourself, or put it into the folder of that image".into()
             }
             OpenErrorKind::OtherFormat { found: Some(found), .. } => {
                 format!("say format={found} if you trust where it comes from")
@@ -257,6 +259,7 @@ impl OpenError {
             OpenErrorKind::OtherParent { .. } => {
                 "get the parent that belongs to it: one that was changed after the image was made is of no use".into()
             }
+            OpenErrorKind::StandsAlone => "use it without a base".into(),
             OpenErrorKind::EndlessChain => "make an image that stands alone, with: ovum disk convert".into(),
             OpenErrorKind::Io(_) => "check the host's storage and its kernel log".into(),
         }
@@ -296,6 +299,7 @@ impl fmt::Display for OpenError {
             OpenErrorKind::OtherParent { parent } => {
                 write!(f, "the image below it, {parent}, is not the one that it was made on")
             }
+            OpenErrorKind::StandsAlone => f.write_str("it stands alone: nothing is below it"),
             OpenErrorKind::EndlessChain => f.write_str("the images below it have no end"),
             OpenErrorKind::Io(error) => write!(f, "{error}"),
         }

@@ -3,12 +3,16 @@
 //! A format sees a [`Storage`] and nothing of the host. What a storage cannot do (a compressed file cannot be written) it
 //! refuses, request by request.
 
+mod bzip2;
 mod file;
 mod folder;
+mod gzip;
 mod new_file;
 mod part;
+mod spill;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testing;
+mod unpack;
 
 use std::fmt;
 use std::fs::File;
@@ -20,10 +24,13 @@ use vm_memory::VolatileSlice;
 
 use crate::OpenError;
 
+pub use bzip2::Bzip2;
 pub use file::FileStorage;
 pub use folder::Folder;
+pub use gzip::Gzip;
 pub use new_file::NewFile;
 pub use part::Part;
+pub use spill::{MEMORY_LIMIT as SPILL_LIMIT, Spill};
 
 /// A row of bytes that can be read and, if it is not read-only, written. Calls may come from several threads at a time.
 ///

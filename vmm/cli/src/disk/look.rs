@@ -16,7 +16,13 @@ use crate::units::Size;
 
 /// Opens an image to read it.
 pub fn open(path: &Path, source: &SourceArgs) -> Result<Arc<Image>, Failure> {
-    Ok(ovum_disk::open(path, source.format, Access::ReadOnly)?)
+    Ok(match &source.base {
+        Some(base) => {
+            let below = ovum_disk::open(base, None, Access::ReadOnly)?;
+            ovum_disk::open_above(path, source.format, below)?
+        }
+        None => ovum_disk::open(path, source.format, Access::ReadOnly)?,
+    })
 }
 
 /// What `info` says of one image of a chain.

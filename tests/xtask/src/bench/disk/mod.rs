@@ -93,11 +93,15 @@ fn measure(runs: usize) -> Result<Report> {
 
 /// Raw images through the engine, beside plain `pread`.
 fn raw(reader: &Path, image: &Path, runs: usize, report: &mut Report) -> Result<()> {
-    for (name, block) in [("64 KiB in order", "65536"), ("4 KiB here and there", "4096")] {
-        let mut row = Row::new(&format!("raw, engine beside plain pread, {name}"));
+    let kinds = [
+        ("all of it, 64 KiB at a time", ["65536", "16384", "65536"]),
+        ("200,000 reads of 4 KiB", ["4096", "200000", STEP]),
+    ];
+    for (name, numbers) in kinds {
+        let mut row = Row::new(&format!("raw, engine beside plain pread: {name}"));
         for _ in 0..runs {
-            row.ovum.push(own_account(Command::new(reader).arg("engine").arg(image).arg(block))?.0);
-            row.peer.push(own_account(Command::new(reader).arg("pread").arg(image).arg(block))?.0);
+            row.ovum.push(own_account(Command::new(reader).arg("engine").arg(image).args(numbers))?.0);
+            row.peer.push(own_account(Command::new(reader).arg("pread").arg(image).args(numbers))?.0);
         }
         report.rows.push(row);
     }
