@@ -99,6 +99,8 @@ fn snapshots(header: &Header, storage: &dyn Storage, named: &mut Named<'_>, tabl
         return Ok(());
     }
     let mut at = header.snapshots_offset;
+    // The padding of the last entry may be past the end of the file.
+    let mut end = at;
     let mut left = MAX_ENTRIES;
     for _ in 0..header.snapshots {
         let mut entry = [0; snapshot::FIXED];
@@ -116,10 +118,11 @@ fn snapshots(header: &Header, storage: &dyn Storage, named: &mut Named<'_>, tabl
         self::l1(header, storage, l1, named, tables)?;
         let strings = number(snapshot::ID_SIZE, 2) + number(snapshot::NAME_SIZE, 2);
         let len = snapshot::FIXED as u64 + strings + number(snapshot::EXTRA_SIZE, 4);
+        end = at.saturating_add(len);
         at = at.saturating_add(len.next_multiple_of(8));
     }
     if header.snapshots > 0 {
-        walk::rows(header, storage, header.snapshots_offset, at - header.snapshots_offset, named)?;
+        walk::rows(header, storage, header.snapshots_offset, end - header.snapshots_offset, named)?;
     }
     Ok(())
 }
