@@ -9,7 +9,7 @@ use super::{InPlace, Writer};
 use crate::error::LayoutError;
 use crate::raw::Raw;
 use crate::storage::Storage;
-use crate::{Format, Image, SECTOR, qcow2, vmdk};
+use crate::{Format, Image, SECTOR, qcow2, vhd, vmdk};
 
 /// A kind of image that can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +97,6 @@ pub fn create(target: Target, storage: Arc<dyn Storage>, size: u64, seed: u32) -
         }
         Target::Vmdk => Ok(Box::new(vmdk::create_sparse(storage, size, seed)?)),
         Target::VmdkStream => Ok(Box::new(vmdk::create_stream(storage, size, seed)?)),
-        other => Err(LayoutError::Unsupported { what: format!("{other} {seed}"), remedy: "wait" }),
+        Target::Vhd => vhd::create_dynamic(storage, size, seed),
     }
 }
