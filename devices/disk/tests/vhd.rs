@@ -12,7 +12,8 @@ use judge::{Bench, Random, assert_same, odd_size, read};
 use ovum_disk::storage::FileStorage;
 use ovum_disk::vhd::create_dynamic;
 use ovum_disk::vhd::testing::{Blocks, sign};
-use ovum_disk::{Access, Disk, Format, Image, OpenErrorKind, check, copy, fuzz, open};
+use ovum_disk::write::Target;
+use ovum_disk::{Access, Disk, Format, Image, OpenErrorKind, check, copy, fuzz, open, write};
 
 const SECTOR: usize = 512;
 
@@ -56,7 +57,8 @@ fn what_we_make_is_read_by_qemu() {
         let path = bench.path("disk.vhd");
         let storage = Arc::new(FileStorage::create(&path).unwrap());
         let number = u32::try_from(seed).unwrap();
-        let mut writer = create_dynamic(Arc::<FileStorage>::clone(&storage) as _, source.size(), number).unwrap();
+        let mut writer =
+            write::create(Target::Vhd, Arc::<FileStorage>::clone(&storage) as _, source.size(), number).unwrap();
         copy::copy(&source, writer.as_mut(), NonZero::new(2).unwrap(), &mut |_| ()).unwrap();
         drop((writer, storage));
         bench.qemu_img(["compare", "-f", "raw", "-F", "vpc", "disk.img", "disk.vhd"]);

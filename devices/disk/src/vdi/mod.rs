@@ -6,7 +6,8 @@
 //! A differencing image names its parent by a UUID only, which is looked up in VirtualBox's registry of media: there is no
 //! such thing here, so these are refused.
 //!
-//! The crate `vdi` on the registry is not maintained and reads through one seeking file, by one thread at a time.
+//! The crate `vdi` on the registry (0.2) allocates the table by what the header claims, takes blocks of zeroes for places in
+//! the file and refuses fixed images, so this is our own.
 
 mod header;
 mod layout;

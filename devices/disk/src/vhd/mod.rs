@@ -6,7 +6,8 @@
 //! * `parent`: what a differencing image says of the one below it.
 //! * [`create_dynamic`]: new images.
 //!
-//! The crate `vhd` on the registry is read-only, for forensics, and has an interface of its own that copies: ours maps.
+//! The crate `vhd` on the registry (0.1) reads all of a file into memory to open it, refuses differencing images and writes
+//! none, so this is our own.
 
 mod bits;
 mod create;

@@ -6,8 +6,8 @@
 //! * `metadata`, `parent`: sizes, and the image below.
 //! * `layout`: the block allocation table, and the bitmaps of sectors of differencing images.
 //!
-//! The crate `vhdx` on the registry is a first version without logs and parents; `crc32c` would be a dependency for the few
-//! lines of `checksum`, as no checksum here is in the way of reading.
+//! The crate `vhdx` on the registry (0.1) panics where a field is wrong and finds no parents, so this is our own; and so is
+//! CRC-32C, as the few checksums here are not worth a dependency.
 
 mod check;
 mod checksum;
