@@ -35,7 +35,7 @@ fn any_image_is_harmless() {
     replay("disk_vmdk", |bytes| ovum_disk::fuzz::image(Format::Vmdk, bytes));
     replay("disk_qcow2", |bytes| ovum_disk::fuzz::image(Format::Qcow2, bytes));
     replay("disk_vhd", |bytes| ovum_disk::fuzz::image(Format::Vhd, bytes));
-    replay("disk_vhdx", |bytes| ovum_disk::fuzz::image(Format::Vhdx, bytes));
+    replay("disk_vhdx", |bytes| ovum_disk::fuzz::image(Format::Vhdx, &ovum_disk::vhdx::testing::unfold(bytes)));
     replay("disk_vdi", |bytes| ovum_disk::fuzz::image(Format::Vdi, bytes));
 }
 
