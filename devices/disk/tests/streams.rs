@@ -1,4 +1,5 @@
 //! Images in compressed files, and in files that were cut into chunks.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where its expectation does not hold")]
 
 mod judge;
 
@@ -234,7 +235,7 @@ fn seeds_are_replayed() {
             body(&bytes);
             // And what is close to it.
             let mut random = Random::new(bytes.len() as u64);
-            for _ in 0..40 {
+            for _ in 0..10 {
                 let mut bytes = bytes.clone();
                 let at = usize::try_from(random.below(bytes.len() as u64)).unwrap();
                 if let Some(byte) = bytes.get_mut(at) {
