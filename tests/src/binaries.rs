@@ -57,6 +57,14 @@ pub fn ovum() -> Result<PathBuf> {
     })
 }
 
+/// The example of the disk library that reads images, built for release on first use.
+///
+/// # Errors
+/// When it does not build.
+pub fn disk_read() -> Result<PathBuf> {
+    build("release", &["--package", "ovum-disk", "--example", "disk-read"], "examples/disk-read")
+}
+
 /// The agent, built on first use: optimised, as it works at the lab's slow pace, but without the time that LTO takes.
 ///
 /// # Errors

@@ -111,8 +111,11 @@ fn refresh_lists() -> Result<()> {
     as_root("apt-get", &["update"])
 }
 
-/// Fails with the last lines that a program wrote when it did not succeed.
-pub(crate) fn succeeded(output: &Output, what: &str) -> Result<()> {
+/// Whether a program succeeded.
+///
+/// # Errors
+/// With the last lines that it wrote, when it did not.
+pub fn succeeded(output: &Output, what: &str) -> Result<()> {
     if output.status.success() {
         return Ok(());
     }

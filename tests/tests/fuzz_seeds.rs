@@ -1,4 +1,4 @@
-//! Replays the seeds of the devices' fuzz targets (`tests/fuzz`) with a stable compiler.
+//! Replays the seeds of the fuzz targets for devices and disks (`tests/fuzz`) with a stable compiler.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ovum_devices::fuzz;
+use ovum_disk::Format;
 
 fn folder(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target)
@@ -27,6 +28,21 @@ fn any_order_of_register_accesses_is_harmless() {
 #[test]
 fn any_descriptors_and_requests_are_harmless() {
     replay("blk_requests", fuzz::blk_requests);
+}
+
+#[test]
+fn any_image_is_harmless() {
+    replay("disk_vmdk", |bytes| ovum_disk::fuzz::image(Format::Vmdk, bytes));
+    replay("disk_qcow2", |bytes| ovum_disk::fuzz::image(Format::Qcow2, bytes));
+    replay("disk_vhd", |bytes| ovum_disk::fuzz::image(Format::Vhd, bytes));
+    replay("disk_vhdx", |bytes| ovum_disk::fuzz::image(Format::Vhdx, bytes));
+    replay("disk_vdi", |bytes| ovum_disk::fuzz::image(Format::Vdi, bytes));
+}
+
+#[test]
+fn any_compressed_file_is_harmless() {
+    replay("disk_gzip", ovum_disk::fuzz::gzip);
+    replay("disk_bzip2", ovum_disk::fuzz::bzip2);
 }
 
 /// `cargo test -p ovum-tests --test fuzz_seeds -- --ignored`: noise from which the fuzzer finds its way.

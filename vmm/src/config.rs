@@ -15,6 +15,9 @@ pub const DEFAULT_CPUS: u32 = 1;
 /// The memory of a machine that asks for nothing else, in bytes.
 pub const DEFAULT_MEMORY: u64 = 256 << 20;
 
+/// Where discarded writes go that do not fit into memory, if nobody says otherwise: not /tmp, which is memory on many hosts.
+pub const DEFAULT_SCRATCH: &str = "/var/tmp";
+
 /// A machine to be built. Plain data; [`MachineConfig::new`] gives the defaults.
 #[derive(Debug, Clone)]
 pub struct MachineConfig {
@@ -30,6 +33,8 @@ pub struct MachineConfig {
     pub memory: u64,
     /// Disks, in the order in which the guest finds them.
     pub disks: Vec<DiskConfig>,
+    /// Where a file without a name is made if discarded writes do not fit into memory.
+    pub scratch: PathBuf,
     /// Ends the machine after this time.
     pub time_limit: Option<Duration>,
 }
@@ -48,10 +53,30 @@ pub enum CmdlineChoice {
 pub struct DiskConfig {
     /// The image.
     pub path: PathBuf,
-    /// Whether the guest may only read it.
-    pub read_only: bool,
+    /// Where a guest's writes go.
+    pub writes: Writes,
     /// The format of the image, where the ending of its name does not declare it.
     pub format: Option<DiskFormat>,
+}
+
+impl DiskConfig {
+    /// The image at `path`, with everything else as by default.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), writes: Writes::ByFormat, format: None }
+    }
+}
+
+/// Where a guest's writes to a disk go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Writes {
+    /// To the image, if its format is one that is changed in place (raw, qcow2); else they are discarded.
+    ByFormat,
+    /// Nowhere: the guest may only read.
+    Refused,
+    /// To a layer above the image that is gone when the machine ends.
+    Discarded,
+    /// To this overlay above the image, which is made if it is not there.
+    Overlay(PathBuf),
 }
 
 impl MachineConfig {
@@ -64,6 +89,7 @@ impl MachineConfig {
             cpus: DEFAULT_CPUS,
             memory: DEFAULT_MEMORY,
             disks: Vec::new(),
+            scratch: DEFAULT_SCRATCH.into(),
             time_limit: None,
         }
     }

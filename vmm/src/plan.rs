@@ -7,7 +7,7 @@ use ovum_arch::layout;
 use ovum_arch::platform::{Address, PlatformKind};
 use serde::Serialize;
 
-use crate::builder::{InputError, Inputs};
+use crate::builder::{InputError, Inputs, Purpose};
 use crate::config::MachineConfig;
 
 /// A machine as it would be built.
@@ -68,7 +68,7 @@ impl Plan {
     /// # Errors
     /// As the first step of building the machine.
     pub fn of(config: &MachineConfig) -> Result<Self, InputError> {
-        let inputs = Inputs::open(config)?;
+        let inputs = Inputs::open(config, Purpose::Plan)?;
         let memory = layout::memory_ranges(config.memory)
             .into_iter()
             .map(|(start, bytes)| MemoryPlan { start: start.0, bytes })
@@ -105,10 +105,8 @@ fn platform_devices() -> impl Iterator<Item = DevicePlan> {
 }
 
 fn virtio_devices(config: &MachineConfig, inputs: &Inputs) -> impl Iterator<Item = DevicePlan> {
-    let disks = config.disks.iter().zip(&inputs.disk_sizes).map(|(disk, size)| {
-        let access = if disk.read_only { "read-only" } else { "read-write" };
-        format!("{} ({size} bytes, {access})", disk.path.display())
-    });
+    let disks = config.disks.iter().zip(&inputs.disk_descriptions);
+    let disks = disks.map(|(disk, description)| format!("{} ({description})", disk.path.display()));
     let backends = disks.map(Some).chain(std::iter::repeat(None));
     inputs.devices.iter().zip(backends).enumerate().filter_map(|(index, (device, backend))| {
         let slot = layout::virtio_slot(index)?;

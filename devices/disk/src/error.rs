@@ -117,6 +117,8 @@ pub enum OpenErrorKind {
     OddSize(u64),
     /// Something has this name already.
     Exists,
+    /// The folder that it should be made in is not there.
+    NoFolder,
     /// It is a symbolic link, and an image named it: those are not followed.
     Link,
     /// An image names a file outside of the folder or package that was opened.
@@ -146,6 +148,8 @@ pub enum OpenErrorKind {
         /// The parent's name.
         parent: String,
     },
+    /// There is no image below it, and one was given.
+    StandsAlone,
     /// The chain of parents comes back to itself, or is longer than any that is made on purpose.
     EndlessChain,
     /// The host failed in some other way.
@@ -240,10 +244,11 @@ impl OpenError {
                 Some(round) => format!("if it is a raw image, make it whole with: truncate -s {round} {path}"),
                 None => "make its size a multiple of 512 bytes".into(),
             },
+            OpenErrorKind::NoFolder => "make the folder first, or check the path".into(),
             OpenErrorKind::Exists => "give another name, or remove the file first".into(),
             OpenErrorKind::Link => "put the file itself in that place".into(),
             OpenErrorKind::Outside => {
-                "put it into the folder of the image that names it, if you trust where it comes from".into()
+                "if you trust where it comes from, name it as the base yourself, or put it into the folder of that image".into()
             }
             OpenErrorKind::OtherFormat { found: Some(found), .. } => {
                 format!("say format={found} if you trust where it comes from")
@@ -260,6 +265,7 @@ impl OpenError {
             OpenErrorKind::OtherParent { .. } => {
                 "get the parent that belongs to it: one that was changed after the image was made is of no use".into()
             }
+            OpenErrorKind::StandsAlone => "use it without a base".into(),
             OpenErrorKind::EndlessChain => "make an image that stands alone, with: ovum disk convert".into(),
             OpenErrorKind::Io(_) => "check the host's storage and its kernel log".into(),
         }
@@ -281,6 +287,7 @@ impl fmt::Display for OpenError {
             OpenErrorKind::NoLocks(error) => write!(f, "its file system cannot lock it ({error})"),
             OpenErrorKind::Empty => f.write_str("it is empty"),
             OpenErrorKind::OddSize(size) => write!(f, "its size of {size} bytes is not a multiple of {SECTOR}"),
+            OpenErrorKind::NoFolder => f.write_str("the folder that it should be made in is not there"),
             OpenErrorKind::Exists => f.write_str("it exists already"),
             OpenErrorKind::Link => f.write_str("an image names it, and it is a symbolic link"),
             OpenErrorKind::Outside => {
@@ -301,6 +308,7 @@ impl fmt::Display for OpenError {
             OpenErrorKind::OtherParent { parent } => {
                 write!(f, "the image below it, {parent}, is not the one that it was made on")
             }
+            OpenErrorKind::StandsAlone => f.write_str("it stands alone: nothing is below it"),
             OpenErrorKind::EndlessChain => f.write_str("the images below it have no end"),
             OpenErrorKind::Io(error) => write!(f, "{error}"),
         }

@@ -7,6 +7,7 @@
 //! * [`packing`]: images in compressed files and in files that were cut into chunks, read where they lie.
 //! * [`image`]: a format is a [`Layout`](image::layout::Layout), a map from the disk's bytes to those of storages; an
 //!   [`Image`] is a layout and what is below it, and does all that formats have in common.
+//! * [`engine`]: requests in flight, for a device that must not wait for its disk.
 //! * [`raw`], [`vmdk`], [`qcow2`], [`vhd`], [`vhdx`], [`vdi`]: the formats, each in a folder of its own.
 //! * [`write`]: making a new image; [`mod@copy`]: from one to another.
 //! * [`check`]: looking for what is wrong with an image.
@@ -19,6 +20,7 @@
 mod buffers;
 pub mod check;
 pub mod copy;
+pub mod engine;
 mod error;
 mod format;
 #[cfg(any(test, feature = "test-support"))]
@@ -28,28 +30,34 @@ mod lock;
 mod open;
 pub mod overlay;
 pub mod packing;
+mod plain;
 pub mod qcow2;
 pub mod raw;
 mod resize;
 pub mod storage;
 mod sys;
+mod topology;
 pub mod vdi;
 pub mod vhd;
 pub mod vhdx;
 pub mod vmdk;
 pub mod write;
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
 
 use vm_memory::VolatileSlice;
 
 pub use error::{Damage, LayoutError, OpenError, OpenErrorKind};
 pub use format::{Format, UnknownFormat};
 pub use image::Image;
-pub use open::{open, open_storage, open_with};
+pub use open::{is_changed_in_place, open, open_above, open_storage, open_with};
 pub use packing::{Options, Packing};
+pub use plain::PlainRun;
 pub use resize::resize;
+pub use topology::Topology;
 
 /// The unit in which every disk is measured, in bytes.
 pub const SECTOR: u64 = 512;
@@ -66,6 +74,11 @@ pub trait Disk: Send + Sync {
     /// The smallest unit, in bytes, that the medium below writes without reading first.
     fn logical_block_size(&self) -> u32 {
         512
+    }
+
+    /// The units in which the disk likes to be used.
+    fn topology(&self) -> Topology {
+        Topology::uniform(self.logical_block_size())
     }
 
     /// Whether every change is refused.
@@ -100,6 +113,30 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// As [`Disk::write_at`].
     fn write_zeroes(&self, range: Range<u64>, may_unmap: bool) -> io::Result<()>;
+
+    /// Where the bytes in `range` lie, if reading them there is all that [`Disk::read_at`] would do: runs that together are
+    /// as long as the range. `None` where more has to be done, or the runs would be many.
+    ///
+    /// # Errors
+    /// As [`Disk::read_at`].
+    fn plain_read(&self, range: Range<u64>) -> io::Result<Option<Vec<PlainRun>>> {
+        let _ = range;
+        Ok(None)
+    }
+
+    /// As [`Disk::plain_read`], for [`Disk::write_at`]; each run is in a file.
+    ///
+    /// # Errors
+    /// As [`Disk::write_at`].
+    fn plain_write(&self, range: Range<u64>) -> io::Result<Option<Vec<PlainRun>>> {
+        let _ = range;
+        Ok(None)
+    }
+
+    /// The file whose `fdatasync` is all that [`Disk::flush`] does.
+    fn plain_flush(&self) -> Option<Arc<File>> {
+        None
+    }
 }
 
 /// What is going to be done with an image.

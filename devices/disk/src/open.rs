@@ -1,5 +1,6 @@
 //! From a path, or any storage, to an [`Image`] with all that is below it.
 
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use crate::image::Image;
 use crate::image::layout::{Layer, Parent};
 use crate::packing::{self, Options};
 use crate::raw::Raw;
-use crate::storage::{Alone, Folder, Neighbours, Storage};
+use crate::storage::{Alone, FileStorage, Folder, Neighbours, Storage};
 use crate::{Access, Format, OpenError, OpenErrorKind, SECTOR, qcow2, vdi, vhd, vhdx, vmdk};
 
 /// The longest chain of images.
@@ -32,7 +33,7 @@ pub fn open(path: &Path, declared: Option<Format>, access: Access) -> Result<Arc
 /// # Errors
 /// As [`open`].
 pub fn open_with(path: &Path, options: &Options) -> Result<Arc<Image>, OpenError> {
-    let packing::Opened { storage, name, block_size } = packing::open(path, options)?;
+    let packing::Opened { storage, name, medium } = packing::open(path, options)?;
     let format = settle_named(path, &name, storage.as_ref(), options.format)?;
     let neighbours: Arc<dyn Neighbours> = match format {
         Format::Raw => Arc::new(Alone),
@@ -40,9 +41,43 @@ pub fn open_with(path: &Path, options: &Options) -> Result<Arc<Image>, OpenError
     };
     let image = open_storage(storage, &neighbours, format, options.access)?;
     Ok(match Arc::try_unwrap(image) {
-        Ok(image) => Arc::new(image.with_logical_block_size(block_size)),
+        Ok(image) => Arc::new(image.on_medium(medium)),
         Err(image) => image,
     })
+}
+
+/// Opens the image at `path` for reading, with `below` in place of what it names as the image below it.
+///
+/// # Errors
+/// As [`open`]; also when it stands alone, or was made on another image than `below` (where the format can tell).
+pub fn open_above(path: &Path, declared: Option<Format>, below: Arc<Image>) -> Result<Arc<Image>, OpenError> {
+    let storage: Arc<dyn Storage> = Arc::new(FileStorage::open(path, Access::ReadOnly)?);
+    let format = settle(path, storage.as_ref(), declared)?;
+    let neighbours = Folder::open(path.parent().unwrap_or(Path::new("")))?;
+    let layer = read_layer(storage, &neighbours, format).map_err(|error| OpenError::from_layout(path, error))?;
+    let parent = layer.parent.ok_or_else(|| OpenError::new(path, OpenErrorKind::StandsAlone))?;
+    if parent.stamp.is_some() && parent.stamp != below.layout().stamp() {
+        let parent = parent.names.into_iter().next().unwrap_or_default();
+        return Err(OpenError::new(path, OpenErrorKind::OtherParent { parent }));
+    }
+    Ok(Arc::new(Image::fixed(layer.layout, Some(below)).with_format(format)))
+}
+
+/// Whether the image at `path`, of the format that `declared` or its name says, is of a kind that is changed in place.
+///
+/// # Errors
+/// As [`open`]; nothing is locked.
+pub fn is_changed_in_place(path: &Path, declared: Option<Format>) -> Result<bool, OpenError> {
+    if packing::is_packed(path, declared) {
+        return Ok(false);
+    }
+    match declared.or(Format::of_name(path)) {
+        Some(Format::Raw) => Ok(true),
+        declared => {
+            let storage = FileStorage::open(path, Access::ReadOnly)?;
+            Ok(matches!(settle(path, &storage, declared)?, Format::Raw | Format::Qcow2))
+        }
+    }
 }
 
 /// Opens the image whose bytes are `storage`, with all that is below it, which comes from `neighbours`. Of all these, only
@@ -66,6 +101,15 @@ pub fn open_storage(
                 return Err(OpenError::new(path, OpenErrorKind::OddSize(size)));
             }
             Ok(Arc::new(Image::changeable(Arc::new(Raw::new(storage)), None)))
+        }
+        Format::Qcow2 if read_write => {
+            let (layout, parent) =
+                qcow2::open_changeable(storage).map_err(|error| OpenError::from_layout(path, error))?;
+            let below = match &parent {
+                Some(parent) => Some(open_parent(parent, path, neighbours, MAX_DEPTH - 1)?),
+                None => None,
+            };
+            Ok(Arc::new(Image::changeable(layout, below).with_format(format)))
         }
         _ if read_write => Err(OpenError::new(
             path,
@@ -156,7 +200,10 @@ fn settle_named(
         return Ok(Format::Raw);
     }
     let found = Format::of_bytes(storage).map_err(|error| OpenError::from_io(path, error))?;
-    match (declared.or(Format::of_name(name)), found) {
+    // A block device has no ending, and its bytes are what they are.
+    let is_device = || path.metadata().is_ok_and(|metadata| metadata.file_type().is_block_device());
+    let named = || Format::of_name(name).or_else(|| is_device().then_some(Format::Raw));
+    match (declared.or_else(named), found) {
         // By its name only: a guest may have written any header there, so somebody has to say which it is.
         (Some(Format::Raw), None) => Ok(Format::Raw),
         (Some(declared), found) if found != Some(declared) => {

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::storage::{Bzip2, Chunks, FileStorage, Folder, Gzip, Storage, bzip2, chunks, gzip, read_bytes};
-use crate::{Access, Format, OpenError, OpenErrorKind};
+use crate::{Access, Format, OpenError, OpenErrorKind, Topology};
 
 /// The most that a file may unpack to where nobody declares its size, in bytes: to find it out takes minutes already.
 pub const UNPACKED_LIMIT: u64 = 256 << 30;
@@ -119,40 +119,68 @@ pub(crate) struct Opened {
     pub storage: Arc<dyn Storage>,
     /// The name that declares the format: that of the file, without endings that say how it is packed.
     pub name: PathBuf,
-    /// The smallest unit, in bytes, that the medium below writes without reading first.
-    pub block_size: u32,
+    /// The units in which the file likes to be used.
+    pub medium: Topology,
+}
+
+/// What is declared of a file.
+struct Declared<'p> {
+    packing: Packing,
+    /// The name of the whole file, if it was cut into chunks.
+    chunked: Option<&'p str>,
+    /// As [`Opened::name`].
+    name: PathBuf,
+}
+
+impl<'p> Declared<'p> {
+    fn new(path: &'p Path, options: &Options) -> Self {
+        let chunked = path.file_name().and_then(|name| chunks::whole_name(name.to_str()?));
+        let file = chunked.map_or(path.to_owned(), |whole| path.with_file_name(whole));
+        let (named, rest) = Packing::of_name(&file);
+        let packing = match options.packing {
+            Some(packing) => packing,
+            // The caller says that the file's bytes are the disk's bytes.
+            None if options.format == Some(Format::Raw) => Packing::None,
+            None => named,
+        };
+        Self { packing, chunked, name: if packing == named { rest } else { file } }
+    }
+
+    /// What it is called in messages, unless it is a file as any other.
+    fn kind(&self) -> Option<String> {
+        match (self.packing, self.chunked) {
+            (Packing::None, None) => None,
+            (Packing::None, Some(_)) => Some("files that were cut into chunks".into()),
+            (packing, _) => Some(format!("files that were packed with {packing}")),
+        }
+    }
+}
+
+/// Whether the file at `path` is declared to be packed or cut into chunks, so that it is only read.
+pub(crate) fn is_packed(path: &Path, format: Option<Format>) -> bool {
+    Declared::new(path, &Options { format, ..Options::new(Access::ReadOnly) }).kind().is_some()
 }
 
 /// Opens the file at `path`.
 pub(crate) fn open(path: &Path, options: &Options) -> Result<Opened, OpenError> {
-    let whole = path.file_name().and_then(|name| chunks::whole_name(name.to_str()?));
-    let file = whole.map_or(path.to_owned(), |whole| path.with_file_name(whole));
-    let (named, rest) = Packing::of_name(&file);
-    let packing = match options.packing {
-        Some(packing) => packing,
-        // The caller says that the file's bytes are the disk's bytes.
-        None if options.format == Some(Format::Raw) => Packing::None,
-        None => named,
-    };
-    let name = if packing == named { rest } else { file };
-    if options.access == Access::ReadWrite && (whole.is_some() || packing != Packing::None) {
-        let what = match packing {
-            Packing::None => "files that were cut into chunks are not written in place".to_owned(),
-            packing => format!("files that were packed with {packing} are not written in place"),
-        };
+    let declared = Declared::new(path, options);
+    if options.access == Access::ReadWrite
+        && let Some(kind) = declared.kind()
+    {
+        let what = format!("{kind} are not written in place");
         let remedy = "attach it read-only, or with an overlay that takes the changes";
         return Err(OpenError::new(path, OpenErrorKind::Unsupported { what, remedy }));
     }
-    let (storage, block_size): (Arc<dyn Storage>, _) = match whole {
+    let (storage, medium): (Arc<dyn Storage>, _) = match declared.chunked {
         Some(whole) => {
             let folder = Folder::open(path.parent().unwrap_or(Path::new("")))?;
-            (Arc::new(Chunks::open(Arc::new(folder), whole, None, None)?), 512)
+            (Arc::new(Chunks::open(Arc::new(folder), whole, None, None)?), Topology::uniform(512))
         }
         None => {
             let file = FileStorage::open(path, options.access)?;
-            let block_size = file.block_size();
-            (Arc::new(file), block_size)
+            let medium = file.topology();
+            (Arc::new(file), medium)
         }
     };
-    Ok(Opened { storage: packing.unpack(storage, options.unpacked_size)?, name, block_size })
+    Ok(Opened { storage: declared.packing.unpack(storage, options.unpacked_size)?, name: declared.name, medium })
 }

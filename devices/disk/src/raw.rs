@@ -1,5 +1,6 @@
 //! Raw images: the file's bytes are the disk's bytes.
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,20 +9,20 @@ use vm_memory::VolatileSlice;
 
 use crate::image::layout::{Layout, Piece, Run};
 use crate::image::{Below, Changeable};
+use crate::plain::PlainRun;
 use crate::storage::Storage;
 
 /// The layer of a raw image: one run, from the first byte to the last.
 #[derive(Debug)]
 pub struct Raw {
     storage: [Arc<dyn Storage>; 1],
-    size: u64,
 }
 
 impl Raw {
     /// All bytes of `storage`.
     #[must_use]
     pub fn new(storage: Arc<dyn Storage>) -> Self {
-        Self { size: storage.size(), storage: [storage] }
+        Self { storage: [storage] }
     }
 
     fn storage(&self) -> &dyn Storage {
@@ -32,7 +33,7 @@ impl Raw {
 
 impl Layout for Raw {
     fn size(&self) -> u64 {
-        self.size
+        self.storage().size()
     }
 
     fn storages(&self) -> &[Arc<dyn Storage>] {
@@ -57,7 +58,27 @@ impl Changeable for Raw {
         self.storage().discard(range)
     }
 
+    fn grow(&self, size: u64, _: Below<'_>) -> io::Result<()> {
+        self.storage().set_size(size)
+    }
+
     fn write_zeroes(&self, range: Range<u64>, may_unmap: bool, _: Below<'_>) -> io::Result<()> {
         self.storage().write_zeroes(range, may_unmap)
+    }
+
+    fn plain_read(&self, range: Range<u64>) -> io::Result<Option<Vec<PlainRun>>> {
+        self.plain_write(range)
+    }
+
+    fn plain_write(&self, range: Range<u64>) -> io::Result<Option<Vec<PlainRun>>> {
+        let storage = self.storage();
+        if storage.is_read_only() {
+            return Ok(None);
+        }
+        Ok(PlainRun::in_storage(storage, range.start, range.end - range.start).map(|run| vec![run]))
+    }
+
+    fn plain_flush(&self) -> Option<Arc<File>> {
+        self.storage().plain().map(|plain| Arc::clone(plain.file))
     }
 }

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::LayoutError;
-use crate::storage::{FileStorage, Storage};
-use crate::{Access, Format, OpenError, OpenErrorKind, SECTOR, open};
+use crate::{Access, Disk, Format, OpenError, OpenErrorKind, SECTOR, is_changed_in_place, open};
 
 /// Makes the disk of the image at `path` `size` bytes long, a multiple of 512; what is new reads as zero.
 ///
@@ -16,17 +14,15 @@ pub fn resize(path: &Path, declared: Option<Format>, size: u64) -> Result<(), Op
     if !size.is_multiple_of(SECTOR) {
         return refuse(format!("a disk of {size} bytes cannot be made"), "give a size that is a multiple of 512 bytes");
     }
-    let storage = FileStorage::open(path, Access::ReadWrite)?;
-    let format = open::settle(path, &storage, declared)?;
-    let result = match format {
-        Format::Raw if size < storage.size() => {
-            return refuse(
-                format!("it has {} bytes, and would lose some", storage.size()),
-                "images are only made larger; to cut a raw one off, use truncate",
-            );
-        }
-        Format::Raw => storage.set_size(size).and_then(|()| storage.flush()).map_err(LayoutError::from),
-        other => return refuse(format!("{other} images are not resized"), "convert it to qcow2 or raw first"),
-    };
-    result.map_err(|error| OpenError::from_layout(path, error))
+    if !is_changed_in_place(path, declared)? {
+        return refuse("images of its format are not resized".into(), "convert it to qcow2 or raw first");
+    }
+    let image = open(path, declared, Access::ReadWrite)?;
+    if size < image.size() {
+        return refuse(
+            format!("its disk has {} bytes, and would lose some", image.size()),
+            "images are only made larger: to cut one off, make a smaller one and copy what you need",
+        );
+    }
+    image.grow(size).and_then(|()| image.close()).map_err(|error| OpenError::from_io(path, error))
 }

@@ -10,6 +10,8 @@ use std::path::Path;
 
 use vm_memory::VolatileSlice;
 
+use crate::Topology;
+
 /// Linux takes at most this many buffers in one call (IOV_MAX in limits.h).
 pub const MAX_BUFFERS: usize = 1024;
 
@@ -138,11 +140,20 @@ pub fn link(file: &File, path: &Path) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The logical block size in bytes of the block device `file`.
-pub fn block_size(file: &File) -> io::Result<u32> {
+/// The units in which the block device `file` likes to be used.
+pub fn topology(file: &File) -> io::Result<Topology> {
+    let logical = device_size(file, libc::BLKSSZGET)?;
+    // What a device does not say is not known.
+    let physical = device_size(file, libc::BLKPBSZGET).unwrap_or(logical).max(logical);
+    let optimal = device_size(file, libc::BLKIOOPT).unwrap_or(0);
+    Ok(Topology { physical, discard: physical, ..Topology::uniform(logical) }.with_optimal(optimal.into()))
+}
+
+/// A size in bytes that the ioctl `request` of a block device tells.
+fn device_size(file: &File, request: libc::Ioctl) -> io::Result<u32> {
     let mut size: libc::c_int = 0;
-    // SAFETY: BLKSSZGET writes one int, which outlives the call.
-    let result = unsafe { libc::ioctl(file.as_raw_fd(), libc::BLKSSZGET as _, &raw mut size) };
+    // SAFETY: these ioctls write one int, which outlives the call.
+    let result = unsafe { libc::ioctl(file.as_raw_fd(), request, &raw mut size) };
     if result != 0 {
         return Err(io::Error::last_os_error());
     }

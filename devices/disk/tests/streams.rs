@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use judge::{Bench, Random, assert_same, odd_size, read};
 use ovum_disk::storage::{FileStorage, Part, Spill, Storage, read_bytes, write_bytes};
-use ovum_disk::{Access, Disk, Format, Image, OpenError, OpenErrorKind, Options, Packing, open, open_with};
+use ovum_disk::{
+    Access, Disk, Format, Image, OpenError, OpenErrorKind, Options, Packing, is_changed_in_place, open, open_with,
+};
 
 /// Packs the file `from` into `from` with the ending of `packing`.
 fn pack(from: &Path, packing: Packing) -> PathBuf {
@@ -152,6 +154,7 @@ fn nothing_of_it_is_written_in_place() {
         let error = refusal(&path, &Options::new(Access::ReadWrite));
         assert!(matches!(error.kind(), OpenErrorKind::Unsupported { .. }), "{error}");
         assert!(error.remedy().contains("overlay"));
+        assert!(!is_changed_in_place(&path, None).unwrap());
         assert_eq!(fs::read(&path).unwrap(), before);
     }
 }

@@ -7,6 +7,7 @@
 //! VirtioDevice --activate(queues, memory, interrupt)--> ActiveDevice --deactivate()--> VirtioDevice
 //! ```
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -32,6 +33,9 @@ pub struct Activation {
     pub interrupt: Arc<dyn DeviceInterrupt>,
     /// The features that both sides agreed on: always a subset of [`VirtioDevice::features`] and the transport's own.
     pub features: u64,
+    /// Whether somebody sleeps on [`ActiveDevice::event`]. If not, all that is taken from a queue has to be done when
+    /// [`ActiveDevice::serve`] returns.
+    pub asynchronous: bool,
 }
 
 /// A virtio device that is not in use: offered, negotiated with, or reset.
@@ -62,6 +66,22 @@ pub trait ActiveDevice: Send {
     /// # Errors
     /// [`NeedsReset`] when the driver broke the rules of the queue so that it cannot be served any further.
     fn serve(&mut self, index: u16, stop: &Stop) -> Result<Served, NeedsReset>;
+    /// What the device waits for beside its queues: a descriptor that becomes readable when its backend has something (a
+    /// disk's requests are over, a packet arrived). It stays the same, and open, while the device is at work.
+    fn event(&self) -> Option<RawFd> {
+        None
+    }
+    /// Takes what the backend has. Called after each time that [`ActiveDevice::event`] became readable, as edges are seen
+    /// (epoll(7)): a counter need not be read, but what is not taken is not announced again.
+    ///
+    /// # Errors
+    /// As [`ActiveDevice::serve`].
+    fn wake(&mut self) -> Result<(), NeedsReset> {
+        Ok(())
+    }
+    /// Waits for what is in flight, or cancels it: no buffer of the guest is touched after this returns. Called on the
+    /// thread that served, when nothing is going to be served any more.
+    fn finish(&mut self) {}
     /// Ends the work: no buffer of the guest is touched after this returns.
     fn deactivate(self: Box<Self>) -> Box<dyn VirtioDevice>;
 }
@@ -96,6 +116,9 @@ pub enum Served {
     Drained,
     /// More may be available and waits for another call, so that nobody is kept waiting by a driver that never pauses.
     More,
+    /// More may be available, and nothing can be taken until the backend has something: to be called again after the next
+    /// [`ActiveDevice::wake`].
+    Busy,
 }
 
 /// The driver broke the device's rules; it has to reset the device (Virtio 1.2, 2.1.2, DEVICE_NEEDS_RESET).

@@ -92,38 +92,57 @@ impl QueueSetup {
     }
 }
 
-/// Serves a round of `queue`, number `index` of its device: hands each available chain to `handle`, which returns how
-/// many bytes it wrote, and signals the driver at most once. Looks at `stop` before each chain.
+/// A chain that the device is done with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Used {
+    /// The number of its queue.
+    pub queue: u16,
+    /// The index of its first descriptor.
+    pub head: u16,
+    /// Bytes that were written to it.
+    pub written: u32,
+}
+
+/// Serves a round of queue `index`, for a device that has done what a chain asks for when `handle` returns, with the
+/// number of bytes that it wrote. Signals the driver at most once. Looks at `stop` before each chain.
 ///
 /// # Errors
 /// [`NeedsReset`] when `handle` says so, or the driver broke the rules of the rings.
 pub fn serve<'m>(
-    queue: &mut Queue,
+    queues: &mut [Queue],
     index: u16,
     memory: &'m Memory,
     interrupt: &dyn DeviceInterrupt,
     stop: &Stop,
-    handle: impl FnMut(DescriptorChain<&'m Memory>) -> Result<u32, NeedsReset>,
+    mut handle: impl FnMut(DescriptorChain<&'m Memory>) -> Result<u32, NeedsReset>,
+) -> Result<Served, NeedsReset> {
+    let Some(queue) = queues.get_mut(usize::from(index)) else { return Ok(Served::Drained) };
+    let mut used = Vec::new();
+    let served = take(queue, memory, ROUND, stop, |chain, _| {
+        let head = chain.head_index();
+        handle(chain).map(|written| used.push(Used { queue: index, head, written }))
+    });
+    // Also after an error: what was served until then is the driver's.
+    give_back(queues, memory, interrupt, used)?;
+    served
+}
+
+/// Takes chains from `queue`, a round or `most` of them, and hands them to `handle`, which also hears whether another one
+/// is available already. Looks at `stop` before each chain.
+///
+/// # Errors
+/// [`NeedsReset`] when `handle` says so, or the driver broke the rules of the rings.
+pub fn take<'m>(
+    queue: &mut Queue,
+    memory: &'m Memory,
+    most: u16,
+    stop: &Stop,
+    mut handle: impl FnMut(DescriptorChain<&'m Memory>, bool) -> Result<(), NeedsReset>,
 ) -> Result<Served, NeedsReset> {
     if !queue.ready() {
         return Ok(Served::Drained);
     }
-    let used_before = queue.next_used();
-    let served = serve_round(queue, memory, stop, handle);
-    // Also after an error: what was served until then is the driver's.
-    if queue.next_used() != used_before && wants_interrupt(queue, memory)? {
-        interrupt.used(index);
-    }
-    served
-}
-
-fn serve_round<'m>(
-    queue: &mut Queue,
-    memory: &'m Memory,
-    stop: &Stop,
-    mut handle: impl FnMut(DescriptorChain<&'m Memory>) -> Result<u32, NeedsReset>,
-) -> Result<Served, NeedsReset> {
-    let mut left = queue.size().min(ROUND);
+    let mut left = queue.size().min(ROUND).min(most);
     queue.disable_notification(memory).map_err(|_| NeedsReset)?;
     loop {
         while left > 0 {
@@ -131,12 +150,11 @@ fn serve_round<'m>(
                 return Ok(Served::More);
             }
             let Some(chain) = queue.iter(memory).map_err(|_| NeedsReset)?.next() else { break };
-            let head = chain.head_index();
-            if head >= queue.size() {
+            if chain.head_index() >= queue.size() {
                 return Err(NeedsReset);
             }
-            let written = handle(chain)?;
-            queue.add_used(memory, head, written).map_err(|_| NeedsReset)?;
+            let available = queue.avail_idx(memory, Ordering::Relaxed).map_err(|_| NeedsReset)?;
+            handle(chain, available.0 != queue.next_avail())?;
             left -= 1;
         }
         // Chains that came before notifications were on again are not going to be notified.
@@ -147,6 +165,35 @@ fn serve_round<'m>(
             (true, _) => queue.disable_notification(memory).map_err(|_| NeedsReset)?,
         }
     }
+}
+
+/// Gives chains of any of `queues` back to the driver, and signals it at most once for each queue.
+///
+/// # Errors
+/// None that a guest can cause: rings and heads were checked.
+pub fn give_back(
+    queues: &mut [Queue],
+    memory: &Memory,
+    interrupt: &dyn DeviceInterrupt,
+    used: impl IntoIterator<Item = Used>,
+) -> Result<(), NeedsReset> {
+    // Queues whose driver is to be told, in the order of their first chains; nearly always one.
+    let mut touched: Vec<u16> = Vec::new();
+    for Used { queue: index, head, written } in used {
+        let queue = queues.get_mut(usize::from(index)).ok_or(NeedsReset)?;
+        queue.add_used(memory, head, written).map_err(|_| NeedsReset)?;
+        if !touched.contains(&index) {
+            touched.push(index);
+        }
+    }
+    for index in touched {
+        if let Some(queue) = queues.get_mut(usize::from(index))
+            && wants_interrupt(queue, memory)?
+        {
+            interrupt.used(index);
+        }
+    }
+    Ok(())
 }
 
 /// Whether the driver wants to hear of the buffers used since it was last asked (Virtio 1.2, 2.7.7).

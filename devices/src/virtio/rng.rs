@@ -74,7 +74,7 @@ impl VirtioDevice for Rng {
     }
 
     fn activate(self: Box<Self>, activation: Activation) -> Box<dyn ActiveDevice> {
-        let Activation { memory, queues, interrupt, features: _ } = activation;
+        let Activation { memory, queues, interrupt, .. } = activation;
         Box::new(ActiveRng { rng: self, memory, queues, interrupt })
     }
 }
@@ -90,10 +90,9 @@ struct ActiveRng {
 impl ActiveDevice for ActiveRng {
     fn serve(&mut self, index: u16, stop: &Stop) -> Result<Served, NeedsReset> {
         let Self { rng, memory, queues, interrupt } = self;
-        let Some(queue) = queues.get_mut(usize::from(index)) else { return Ok(Served::Drained) };
-        let limit = queue.size();
+        let limit = queues.get(usize::from(index)).map_or(0, QueueT::size);
         let handle = |chain| rng.handle(memory, chain, limit);
-        let served = queue::serve(queue, index, memory, interrupt.as_ref(), stop, handle);
+        let served = queue::serve(queues, index, memory, interrupt.as_ref(), stop, handle);
         if served.is_err() {
             rng.warnings.warn(format_args!("the driver broke the rules of queue {index}; the device needs a reset"));
         }

@@ -1,9 +1,11 @@
 //! Where an active device runs: on a thread of its own, or, for tests, on the thread that notifies it.
 //!
-//! The thread owns the device and gives it back when it ends. Everything that the host may refuse for want of file
-//! descriptors is in `Wakeups`, which are made with the transport, before there is a guest.
+//! The thread owns the device and gives it back when it ends. It sleeps until a queue is notified, the device's backend has
+//! something, or it shall stop. Everything that the host may refuse for want of file descriptors is in `Wakeups`, which are
+//! made with the transport, before there is a guest; a device that has an event brings it along.
 
 use std::io;
+use std::mem;
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -17,8 +19,10 @@ use super::device::{ActiveDevice, DeviceInterrupt, NeedsReset, Served, Stop};
 const STACK: usize = 128 * 1024;
 /// The longest name that Linux shows for a thread, in bytes.
 const NAME: usize = 15;
-/// The epoll token of the stop event; the others are queue indices.
+/// The epoll token of the stop event; those of queues are their indices.
 const STOP: u64 = u64::MAX;
+/// The epoll token of the device's own event.
+const BACKEND: u64 = u64::MAX - 1;
 
 /// Where active devices run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +52,7 @@ impl Runner {
             Self::Thread => Worker::start(name, device, wakeups, interrupt).map(Running::Thread),
             Self::Inline => {
                 let mut inline = Inline { device, interrupt: Arc::clone(interrupt), broken: false };
-                wakeups.indices().for_each(|index| inline.serve(index));
+                (0..wakeups.count()).for_each(|index| inline.serve(index));
                 Ok(Running::Inline(inline))
             }
         }
@@ -91,8 +95,24 @@ impl Wakeups {
         &self.queues
     }
 
-    fn indices(&self) -> impl Iterator<Item = u16> {
-        (0..self.queues.len()).filter_map(|index| u16::try_from(index).ok())
+    /// How many queues there are.
+    fn count(&self) -> u16 {
+        u16::try_from(self.queues.len()).unwrap_or(u16::MAX)
+    }
+
+    /// Watches the event of `device`, if it has one.
+    fn watch_backend(&self, device: &dyn ActiveDevice) -> io::Result<()> {
+        let Some(event) = device.event() else { return Ok(()) };
+        let edges = EpollEvent::new(EventSet::IN | EventSet::EDGE_TRIGGERED, BACKEND);
+        self.epoll.ctl(ControlOperation::Add, event, edges)
+    }
+
+    /// Does so no more.
+    fn forget_backend(&self, device: &dyn ActiveDevice) {
+        if let Some(event) = device.event() {
+            // Fails only if it is not watched.
+            let _ = self.epoll.ctl(ControlOperation::Delete, event, EpollEvent::default());
+        }
     }
 
     /// Tells the thread to end, whatever it does.
@@ -166,14 +186,21 @@ impl Worker {
         interrupt: &Arc<dyn DeviceInterrupt>,
     ) -> Result<Self, StartError> {
         wakeups.stop.clear();
-        let serving = Serving { wakeups: Arc::clone(wakeups), interrupt: Arc::clone(interrupt) };
+        if let Err(error) = wakeups.watch_backend(device.as_ref()) {
+            return Err(StartError { device, error });
+        }
+        let busy = Vec::new();
+        let serving = Serving { wakeups: Arc::clone(wakeups), interrupt: Arc::clone(interrupt), busy };
         let name = name.chars().filter(char::is_ascii_graphic).take(NAME).collect();
         // Handed over once the thread is there, since a thread that cannot be started keeps what it was given.
         let (hand_over, handed) = mpsc::channel();
         let run = move || handed.recv().ok().map(|device| serving.run(device));
         let thread = match thread::Builder::new().name(name).stack_size(STACK).spawn(run) {
             Ok(thread) => thread,
-            Err(error) => return Err(StartError { device, error }),
+            Err(error) => {
+                wakeups.forget_backend(device.as_ref());
+                return Err(StartError { device, error });
+            }
         };
         match hand_over.send(device) {
             Ok(()) => Ok(Self { thread: Some(thread), wakeups: Arc::clone(wakeups) }),
@@ -182,12 +209,14 @@ impl Worker {
         }
     }
 
-    /// Ends the thread and returns the device: at the latest when the request that is being executed comes to its next
-    /// look at the stop. `None` if the thread panicked.
+    /// Ends the thread and returns the device, as soon as the host is done with what it has begun for it. `None` if the
+    /// thread panicked.
     fn join(&mut self) -> Option<Box<dyn ActiveDevice>> {
         let thread = self.thread.take()?;
         self.wakeups.request_stop();
-        thread.join().ok().flatten()
+        let device = thread.join().ok().flatten()?;
+        self.wakeups.forget_backend(device.as_ref());
+        Some(device)
     }
 }
 
@@ -201,11 +230,15 @@ impl Drop for Worker {
 struct Serving {
     wakeups: Arc<Wakeups>,
     interrupt: Arc<dyn DeviceInterrupt>,
+    /// Queues that wait for the backend, those that have waited longest first.
+    busy: Vec<u16>,
 }
 
 impl Serving {
-    fn run(self, mut device: Box<dyn ActiveDevice>) -> Box<dyn ActiveDevice> {
-        if self.serve_until_stop(device.as_mut()).is_err() {
+    fn run(mut self, mut device: Box<dyn ActiveDevice>) -> Box<dyn ActiveDevice> {
+        let served = self.serve_until_stop(device.as_mut());
+        device.finish();
+        if served.is_err() {
             self.interrupt.needs_reset();
         }
         // The thread of a broken device sleeps here until the reset, or the end of the machine.
@@ -213,9 +246,9 @@ impl Serving {
         device
     }
 
-    fn serve_until_stop(&self, device: &mut dyn ActiveDevice) -> Result<(), NeedsReset> {
+    fn serve_until_stop(&mut self, device: &mut dyn ActiveDevice) -> Result<(), NeedsReset> {
         // Buffers may have been made available before anybody watched.
-        for index in self.wakeups.indices() {
+        for index in 0..self.wakeups.count() {
             self.serve(device, index)?;
         }
         let mut ready = [EpollEvent::default(); 16];
@@ -230,19 +263,40 @@ impl Serving {
             if tokens.clone().any(|token| token == STOP) {
                 return Ok(());
             }
-            for index in tokens.filter_map(|token| u16::try_from(token).ok()) {
-                self.serve(device, index)?;
+            for token in tokens {
+                match u16::try_from(token) {
+                    Ok(index) => self.serve(device, index)?,
+                    // Of the others only the backend is left.
+                    Err(_) => self.wake(device)?,
+                }
             }
         }
     }
 
     /// Serves a round of queue `index`.
-    fn serve(&self, device: &mut dyn ActiveDevice, index: u16) -> Result<(), NeedsReset> {
-        if device.serve(index, &self.wakeups.stop)? == Served::More
-            && let Some(event) = self.wakeups.queues.get(usize::from(index))
-        {
-            // Come back after the other queues, and after a look at the stop event.
-            let _ = event.write(1);
+    fn serve(&mut self, device: &mut dyn ActiveDevice, index: u16) -> Result<(), NeedsReset> {
+        match device.serve(index, &self.wakeups.stop)? {
+            Served::Drained => (),
+            Served::More => {
+                if let Some(event) = self.wakeups.queues.get(usize::from(index)) {
+                    // Come back after the other queues, and after a look at the stop event.
+                    let _ = event.write(1);
+                }
+            }
+            Served::Busy => {
+                if !self.busy.contains(&index) {
+                    self.busy.push(index);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the device take what its backend has, and then the queues that waited for that their turns.
+    fn wake(&mut self, device: &mut dyn ActiveDevice) -> Result<(), NeedsReset> {
+        device.wake()?;
+        for index in mem::take(&mut self.busy) {
+            self.serve(device, index)?;
         }
         Ok(())
     }

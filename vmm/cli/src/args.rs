@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
+use ovum_disk::UnknownFormat;
 use ovum_vmm::DiskConfig;
-use ovum_vmm::config::{DEFAULT_CPUS, DEFAULT_MEMORY, DiskFormat};
+use ovum_vmm::config::{DEFAULT_CPUS, DEFAULT_MEMORY, Writes};
 
 use crate::disk::args::DiskCommand;
 use crate::report::Status;
@@ -37,6 +38,7 @@ const RUN_HELP: &str = "\
 Examples:
   ovum run --kernel vmlinuz --initrd initrd.img
   ovum run --kernel vmlinux --cpus 4 --memory 2G --disk root.img --append 'root=/dev/vda rw'
+  ovum run --kernel vmlinuz --initrd initrd.img --disk debian.vmdk --overlay mine.qcow2
   ovum run --kernel vmlinuz --initrd test.cpio.gz --timeout 60s --console file:boot.log
 
 On a terminal, Ctrl-A x ends the machine and Ctrl-A h lists the other keys.
@@ -71,9 +73,13 @@ pub struct RunArgs {
     /// Guest memory, with a unit: 128M, 2G
     #[arg(long, value_name = "SIZE", default_value_t = units::Size(DEFAULT_MEMORY), value_parser = units::size)]
     pub memory: units::Size,
-    /// Disk image; `,ro` attaches it read-only, `,format=raw` names its format. Can be repeated
-    #[arg(long = "disk", value_name = "PATH[,ro][,format=raw]", value_parser = disk)]
+    /// Disk image: raw, VMDK, qcow2, VHD, VHDX, VDI. `,ro` attaches it read-only; `,discard` forgets what the guest writes,
+    /// `,overlay=FILE` keeps it there; `,format=FORMAT` says what the ending of its name does not. Can be repeated
+    #[arg(long = "disk", value_name = "PATH[,ro|,discard|,overlay=FILE][,format=FORMAT]", value_parser = disk)]
     pub disks: Vec<DiskConfig>,
+    /// Keep what the guest writes to the first disk in this overlay, which is made if it is not there
+    #[arg(long, value_name = "FILE", requires = "disks")]
+    pub overlay: Option<PathBuf>,
     /// Where the guest's serial console goes: stdio, file:PATH or none
     #[arg(long, value_name = "WHERE", default_value = "stdio", value_parser = console)]
     pub console: ConsoleArg,
@@ -137,13 +143,26 @@ pub fn parse() -> Parsed {
 fn disk(text: &str) -> Result<DiskConfig, String> {
     let mut parts = text.split(',');
     let path = parts.next().filter(|path| !path.is_empty()).ok_or("no path")?;
-    let mut disk = DiskConfig { path: path.into(), read_only: false, format: None };
+    let mut disk = DiskConfig::new(path);
     for option in parts {
-        match option {
-            "ro" => disk.read_only = true,
-            "format=raw" => disk.format = Some(DiskFormat::Raw),
-            other => return Err(format!("unknown option '{other}'; there are ro and format=raw")),
+        let writes = match option.split_once('=') {
+            None if option == "ro" => Writes::Refused,
+            None if option == "discard" => Writes::Discarded,
+            Some(("overlay", file)) if !file.is_empty() => Writes::Overlay(file.into()),
+            Some(("format", format)) => {
+                disk.format = Some(format.parse().map_err(|error: UnknownFormat| error.to_string())?);
+                continue;
+            }
+            _ => {
+                return Err(format!(
+                    "unknown option '{option}'; there are ro, discard, overlay=FILE and format=FORMAT"
+                ));
+            }
+        };
+        if disk.writes != Writes::ByFormat {
+            return Err("give one of ro, discard and overlay=FILE".into());
         }
+        disk.writes = writes;
     }
     Ok(disk)
 }
@@ -161,6 +180,8 @@ fn console(text: &str) -> Result<ConsoleArg, String> {
 
 #[cfg(test)]
 mod tests {
+    use ovum_disk::Format;
+
     use super::*;
 
     #[test]
@@ -172,8 +193,13 @@ mod tests {
     #[test]
     fn disks_and_consoles_are_read_or_refused() {
         let plain = disk("a.img").unwrap();
-        assert_eq!((plain.path, plain.read_only), (PathBuf::from("a.img"), false));
-        assert!(disk("a.img,ro,format=raw").unwrap().read_only);
+        assert_eq!(plain, DiskConfig::new("a.img"));
+        let read_only = disk("a.img,ro,format=raw").unwrap();
+        assert_eq!((read_only.writes, read_only.format), (Writes::Refused, Some(Format::Raw)));
+        assert_eq!(disk("a.vmdk,overlay=b").unwrap().writes, Writes::Overlay("b".into()));
+        for bad in ["a.img,ro,discard", "a.img,overlay=", "a.img,overlay", "a.img,format=vmx", "a.img,ro=yes"] {
+            assert!(disk(bad).is_err(), "{bad}");
+        }
         assert!(disk("a.img,rw").is_err());
         assert!(disk(",ro").is_err());
         assert_eq!(console("file:x").unwrap(), ConsoleArg::File("x".into()));

@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use ovum_vmm::config::CmdlineChoice;
+use ovum_vmm::config::{CmdlineChoice, DEFAULT_SCRATCH, Writes};
 use ovum_vmm::plan::Plan;
 use ovum_vmm::{Console, Machine, MachineConfig, Report, RunningMachine, StopHandle, Timeline};
 
@@ -23,7 +23,13 @@ const INPUT_PATIENCE: Duration = Duration::from_millis(10);
 
 /// Runs the machine that `args` describe, and returns the exit status.
 pub fn run(args: &RunArgs, timeline: &Timeline) -> ExitCode {
-    let config = config(args);
+    let config = match config(args) {
+        Ok(config) => config,
+        Err(failure) => {
+            report::failure(&failure.cause, failure.remedy, failure.status, args.json);
+            return failure.status.into();
+        }
+    };
     if args.dry_run {
         return dry_run(&config, args.json).into();
     }
@@ -37,8 +43,19 @@ pub fn run(args: &RunArgs, timeline: &Timeline) -> ExitCode {
     status.into()
 }
 
-fn config(args: &RunArgs) -> MachineConfig {
-    MachineConfig {
+fn config(args: &RunArgs) -> Result<MachineConfig, Failure> {
+    let mut disks = args.disks.clone();
+    if let (Some(overlay), Some(disk)) = (&args.overlay, disks.first_mut()) {
+        if disk.writes != Writes::ByFormat {
+            return Err(Failure {
+                cause: "--overlay is for the first disk, which says itself where writes go".into(),
+                remedy: "leave out --overlay, or ro, discard and overlay= of the first --disk",
+                status: Status::WrongUsage,
+            });
+        }
+        disk.writes = Writes::Overlay(overlay.clone());
+    }
+    Ok(MachineConfig {
         initramfs: args.initrd.clone(),
         cmdline: match &args.cmdline {
             Some(all) => CmdlineChoice::Whole(all.clone()),
@@ -46,10 +63,11 @@ fn config(args: &RunArgs) -> MachineConfig {
         },
         cpus: args.cpus,
         memory: args.memory.0,
-        disks: args.disks.clone(),
+        disks,
+        scratch: std::env::var_os("TMPDIR").map_or_else(|| DEFAULT_SCRATCH.into(), PathBuf::from),
         time_limit: args.timeout,
         ..MachineConfig::new(&args.kernel)
-    }
+    })
 }
 
 fn dry_run(config: &MachineConfig, json: bool) -> Status {
@@ -158,21 +176,21 @@ struct OpenConsole {
     typed: Option<UnixStream>,
 }
 
-/// The console could not be opened.
-struct ConsoleFailure {
+/// What was asked for cannot be had.
+struct Failure {
     cause: String,
     remedy: &'static str,
     status: Status,
 }
 
-fn open_console(console: &ConsoleArg) -> Result<OpenConsole, ConsoleFailure> {
+fn open_console(console: &ConsoleArg) -> Result<OpenConsole, Failure> {
     match console {
-        ConsoleArg::Stdio => stdio().map_err(|error| ConsoleFailure {
+        ConsoleArg::Stdio => stdio().map_err(|error| Failure {
             cause: format!("standard input and output cannot be the guest's console: {error}"),
             remedy: "open both of them, or run with --console none or --console file:PATH",
             status: Status::HostCannot,
         }),
-        ConsoleArg::File(path) => to_file(path).map_err(|error| ConsoleFailure {
+        ConsoleArg::File(path) => to_file(path).map_err(|error| Failure {
             cause: format!("the console's file {} cannot be written: {error}", path.display()),
             remedy: "give --console file: a path in a folder that exists and that you can write to",
             status: Status::WrongUsage,

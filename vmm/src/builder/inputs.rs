@@ -1,7 +1,6 @@
 //! Step 1: open and check everything that the configuration names. Nothing of the host but its files is needed.
 
 use std::ffi::{CString, NulError};
-use std::sync::Arc;
 
 use ovum_arch::{ARCHITECTURE, layout};
 use ovum_boot::cmdline::{Cmdline, CmdlineError};
@@ -9,9 +8,10 @@ use ovum_boot::{Architecture, Initramfs, InitramfsError, Kernel, KernelError};
 use ovum_devices::virtio::blk::Blk;
 use ovum_devices::virtio::device::VirtioDevice;
 use ovum_devices::virtio::rng::Rng;
-use ovum_disk::{Access, Disk, OpenError};
+use ovum_disk::{Disk, OpenError};
 
-use crate::config::{CmdlineChoice, ConfigError, DiskConfig, MachineConfig};
+use super::disks::{self, OpenDisk, Purpose};
+use crate::config::{CmdlineChoice, ConfigError, MachineConfig};
 use crate::failure::{Blame, Explain};
 
 /// What Ovum tells every kernel, before what the user tells it.
@@ -25,8 +25,8 @@ const DEFAULT_CMDLINE: &str = "console=ttyS0 panic=-1";
 /// told from a reboot. Kernels before 5.2 read another meaning into the first word, which the second takes back.
 const WARM_AFTER_PANIC: &str = "panic_warm,acpi";
 
-/// A disk has one queue: its requests are served by one thread.
-const DISK_QUEUES: u16 = 1;
+/// The most queues of a disk. Each vCPU has one to itself, up to here; one thread serves them all.
+const MAX_DISK_QUEUES: u8 = 8;
 
 /// What the configuration names, open and checked.
 pub(crate) struct Inputs {
@@ -38,13 +38,13 @@ pub(crate) struct Inputs {
     pub cpus: u8,
     /// The virtio devices, in the order in which the guest finds them.
     pub devices: Vec<Box<dyn VirtioDevice>>,
-    /// Sizes of the disks, in bytes, in the order of the configuration.
-    pub disk_sizes: Vec<u64>,
+    /// What there is to say of the disks, in the order of the configuration.
+    pub disk_descriptions: Vec<String>,
 }
 
 impl Inputs {
     /// Opens everything.
-    pub(crate) fn open(config: &MachineConfig) -> Result<Self, InputError> {
+    pub(crate) fn open(config: &MachineConfig, purpose: Purpose) -> Result<Self, InputError> {
         config.validate()?;
         let kernel = Kernel::open(&config.kernel)?;
         if kernel.architecture() != ARCHITECTURE {
@@ -59,10 +59,13 @@ impl Inputs {
             return Err(InputError::TooManyDisks { disks: config.disks.len(), room });
         }
         let cpus = u8::try_from(config.cpus).map_err(|_| ConfigError::Cpus(config.cpus))?;
-        let disks = config.disks.iter().map(open_disk).collect::<Result<Vec<_>, _>>()?;
-        let disk_sizes = disks.iter().map(|disk| disk.size()).collect();
-        let devices = devices(disks);
-        Ok(Self { kernel, initramfs, cmdline, warm_after_panic, cpus, devices, disk_sizes })
+        let open = |disk| disks::open(disk, &config.scratch, purpose);
+        let disks = config.disks.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let describe =
+            |disk: &OpenDisk| format!("{} bytes, {}, {}", disk.image.size(), disk.image.format(), disk.writes);
+        let disk_descriptions = disks.iter().map(describe).collect();
+        let devices = devices(disks, cpus.min(MAX_DISK_QUEUES));
+        Ok(Self { kernel, initramfs, cmdline, warm_after_panic, cpus, devices, disk_descriptions })
     }
 }
 
@@ -81,20 +84,11 @@ fn cmdline(choice: &CmdlineChoice, kernel: &Kernel) -> Result<Cmdline, InputErro
     Ok(cmdline)
 }
 
-fn open_disk(disk: &DiskConfig) -> Result<Arc<dyn Disk>, InputError> {
-    let access = if disk.read_only { Access::ReadOnly } else { Access::ReadWrite };
-    let image = ovum_disk::open(&disk.path, disk.format, access)?;
-    if image.size() == 0 {
-        return Err(OpenError::empty(&disk.path).into());
-    }
-    Ok(image)
-}
-
-/// Disks first, so that the first disk is the guest's `/dev/vda`, then the source of entropy.
-fn devices(disks: Vec<Arc<dyn Disk>>) -> Vec<Box<dyn VirtioDevice>> {
-    let disk = |(index, disk)| {
+/// Disks first, each with so many queues, so that the first disk is the guest's `/dev/vda`, then the source of entropy.
+fn devices(disks: Vec<OpenDisk>, queues: u8) -> Vec<Box<dyn VirtioDevice>> {
+    let disk = |(index, disk): (usize, OpenDisk)| {
         let name = format!("blk{index}");
-        Box::new(Blk::new(&name, disk, &format!("ovum-{name}"), DISK_QUEUES)) as Box<dyn VirtioDevice>
+        Box::new(Blk::new(&name, disk.image, &format!("ovum-{name}"), queues.into())) as Box<dyn VirtioDevice>
     };
     let entropy = Box::new(Rng::new("rng0")) as Box<dyn VirtioDevice>;
     disks.into_iter().enumerate().map(disk).chain([entropy]).collect()

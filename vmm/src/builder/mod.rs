@@ -1,6 +1,6 @@
 //! The assembly of a machine: an ordered list of named steps, each in a file of its own, each with its own error.
 //!
-//! 1. [`inputs`]: open and check everything that the configuration names. No host feature is needed up to here.
+//! 1. [`inputs`], [`disks`]: open and check everything that the configuration names. No host feature is needed up to here.
 //! 2. [`hypervisor`]: open KVM, create the VM and its interrupt controller.
 //! 3. [`memory`]: map guest memory and give it to the VM.
 //! 4. [`load`]: kernel and initramfs into guest memory.
@@ -10,6 +10,7 @@
 //! 8. [`vcpus`]: the vCPUs, the first in the state in which the kernel starts.
 
 mod boot_data;
+mod disks;
 mod hypervisor;
 mod inputs;
 mod load;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use kvm_ioctls::{VcpuFd, VmFd};
 
 pub use boot_data::BootError;
+pub(crate) use disks::Purpose;
 pub use inputs::InputError;
 pub(crate) use inputs::Inputs;
 pub use load::LoadError;
@@ -58,7 +60,7 @@ pub(crate) struct Resources {
 
 /// Builds the machine that `config` describes. Nothing of it is left when a step fails.
 pub(crate) fn build(config: &MachineConfig, console: Console, timeline: &Timeline) -> Result<Parts, BuildError> {
-    let mut inputs = Inputs::open(config)?;
+    let mut inputs = Inputs::open(config, Purpose::Machine)?;
     timeline.mark(Event::InputsOpen);
 
     let hypervisor = hypervisor::open()?;

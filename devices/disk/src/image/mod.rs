@@ -7,6 +7,7 @@ pub mod layout;
 pub mod recent;
 pub mod tables;
 
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,8 +15,9 @@ use std::sync::Arc;
 use vm_memory::VolatileSlice;
 
 use crate::buffers::{Cursor, clear, fill, total};
+use crate::plain::{self, PlainRun};
 use crate::storage::{Storage, read_only};
-use crate::{Disk, Format, SECTOR};
+use crate::{Disk, Format, SECTOR, Topology};
 use layout::{Layout, Packed, Piece};
 use recent::Recent;
 
@@ -48,6 +50,54 @@ pub trait Changeable: Layout {
     /// # Errors
     /// As [`Disk::write_zeroes`].
     fn write_zeroes(&self, range: Range<u64>, may_unmap: bool, below: Below<'_>) -> io::Result<()>;
+
+    /// As [`Changeable::flush`], and leaves the image as one that nobody changes any more. Changes may follow nevertheless.
+    ///
+    /// # Errors
+    /// As [`Disk::flush`].
+    fn close(&self) -> io::Result<()> {
+        self.flush()
+    }
+
+    /// Makes the disk `size` bytes long; what is new reads as zero.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] where the layer cannot, or when the disk is larger already; as [`Disk::write_at`].
+    fn grow(&self, size: u64, below: Below<'_>) -> io::Result<()> {
+        let _ = (size, below);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Calls `read`, until whose end nothing else comes to stand in the places that [`Layout::map`] tells it.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    fn hold(&self, read: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
+        read()
+    }
+
+    /// As [`Disk::plain_read`]; the range is on the disk. `None` unless the disk's bytes never come to stand elsewhere.
+    ///
+    /// # Errors
+    /// As [`Disk::plain_read`].
+    fn plain_read(&self, range: Range<u64>) -> io::Result<Option<Vec<PlainRun>>> {
+        let _ = range;
+        Ok(None)
+    }
+
+    /// As [`Disk::plain_write`]; the range is on the disk. `None` unless a write there changes nothing but bytes in place.
+    ///
+    /// # Errors
+    /// As [`Disk::plain_write`].
+    fn plain_write(&self, range: Range<u64>) -> io::Result<Option<Vec<PlainRun>>> {
+        let _ = range;
+        Ok(None)
+    }
+
+    /// As [`Disk::plain_flush`].
+    fn plain_flush(&self) -> Option<Arc<File>> {
+        None
+    }
 }
 
 /// The image below a layer, or nothing, which reads as zero.
@@ -59,6 +109,12 @@ impl Below<'_> {
     #[must_use]
     pub fn is_nothing(self) -> bool {
         self.0.is_none()
+    }
+
+    /// How many bytes it has; none if there is no image.
+    #[must_use]
+    pub fn size(self) -> u64 {
+        self.0.map_or(0, Disk::size)
     }
 
     /// Fills `into` from `offset` on; past the end of the image below, with zeroes.
@@ -90,7 +146,8 @@ pub struct Image {
     /// Unpacked blocks of all images of the chain, by depth and place.
     blocks: Arc<Recent<(usize, u64)>>,
     format: Format,
-    block_size: u32,
+    /// What the medium says that the image lies on.
+    medium: Topology,
 }
 
 /// Where bytes of a disk are, all images of a chain considered.
@@ -134,14 +191,20 @@ impl Image {
         let depth = below.as_ref().map_or(0, |below| below.depth + 1);
         let blocks =
             below.as_ref().map_or_else(|| Arc::new(Recent::new(BLOCK_CACHE)), |below| Arc::clone(&below.blocks));
-        Self { top, below, depth, blocks, format: Format::Raw, block_size: 512 }
+        Self { top, below, depth, blocks, format: Format::Raw, medium: Topology::uniform(512) }
     }
 
-    /// The same, on a medium whose smallest unit is `block_size` bytes.
+    /// The same, on a medium that is used in the units of `medium`.
     #[must_use]
-    pub fn with_logical_block_size(mut self, block_size: u32) -> Self {
-        self.block_size = block_size;
+    pub fn on_medium(mut self, medium: Topology) -> Self {
+        self.medium = medium;
         self
+    }
+
+    /// The units of the medium.
+    #[must_use]
+    pub fn medium(&self) -> Topology {
+        self.medium
     }
 
     /// The same, whose uppermost layer is called `format`.
@@ -170,6 +233,28 @@ impl Image {
     #[must_use]
     pub fn below(&self) -> Option<&Arc<Self>> {
         self.below.as_ref()
+    }
+
+    /// Puts everything on stable storage and leaves the image as one that nobody changes any more.
+    ///
+    /// # Errors
+    /// As [`Disk::flush`].
+    pub fn close(&self) -> io::Result<()> {
+        match &self.top {
+            Top::Changeable(layout) => layout.close(),
+            Top::Fixed(_) => Ok(()),
+        }
+    }
+
+    /// Makes the disk `size` bytes long; what is new reads as zero.
+    ///
+    /// # Errors
+    /// As [`Changeable::grow`].
+    pub fn grow(&self, size: u64) -> io::Result<()> {
+        match &self.top {
+            Top::Changeable(layout) => layout.grow(size, Below(self.below.as_deref())),
+            Top::Fixed(_) => Err(read_only()),
+        }
     }
 
     /// What stands at `offset`, and for how many bytes, up to `limit` of them.
@@ -259,7 +344,15 @@ impl Disk for Image {
     }
 
     fn logical_block_size(&self) -> u32 {
-        self.block_size
+        self.medium.logical
+    }
+
+    /// What the medium says, and the uppermost layer's unit of allocation.
+    fn topology(&self) -> Topology {
+        match self.layout().block_size() {
+            Some(block) => self.medium.with_blocks(block),
+            None => self.medium,
+        }
     }
 
     fn is_read_only(&self) -> bool {
@@ -268,7 +361,10 @@ impl Disk for Image {
 
     fn read_at(&self, offset: u64, into: &[VolatileSlice<'_>]) -> io::Result<()> {
         self.check(offset, total(into))?;
-        self.read_runs(offset, into)
+        match &self.top {
+            Top::Changeable(layout) => layout.hold(&mut || self.read_runs(offset, into)),
+            Top::Fixed(_) => self.read_runs(offset, into),
+        }
     }
 
     fn write_at(&self, offset: u64, from: &[VolatileSlice<'_>]) -> io::Result<()> {
@@ -291,5 +387,26 @@ impl Disk for Image {
     fn write_zeroes(&self, range: Range<u64>, may_unmap: bool) -> io::Result<()> {
         let (layout, below) = self.change(range.start, range.end.saturating_sub(range.start))?;
         if range.is_empty() { Ok(()) } else { layout.write_zeroes(range, may_unmap, below) }
+    }
+
+    fn plain_read(&self, range: Range<u64>) -> io::Result<Option<Vec<PlainRun>>> {
+        self.check(range.start, range.end.saturating_sub(range.start))?;
+        match &self.top {
+            // What stands in a place may change while a read is in flight, unless the layer knows better.
+            Top::Changeable(layout) => layout.plain_read(range),
+            Top::Fixed(_) => plain::read_runs(self, range),
+        }
+    }
+
+    fn plain_write(&self, range: Range<u64>) -> io::Result<Option<Vec<PlainRun>>> {
+        let (layout, _) = self.change(range.start, range.end.saturating_sub(range.start))?;
+        layout.plain_write(range)
+    }
+
+    fn plain_flush(&self) -> Option<Arc<File>> {
+        match &self.top {
+            Top::Changeable(layout) => layout.plain_flush(),
+            Top::Fixed(_) => None,
+        }
     }
 }

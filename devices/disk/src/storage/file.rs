@@ -14,7 +14,7 @@ use super::{Plain, Storage, read_only};
 use crate::buffers::total;
 use crate::lock::{self, LockError};
 use crate::sys::{self, Direction, MAX_BUFFERS};
-use crate::{Access, OpenError, OpenErrorKind};
+use crate::{Access, OpenError, OpenErrorKind, Topology};
 
 /// How much is written at a time where a range has to be zeroed by hand, in bytes.
 const ZERO_BUFFER: usize = 64 * 1024;
@@ -25,7 +25,7 @@ pub struct FileStorage {
     path: PathBuf,
     file: Arc<File>,
     size: AtomicU64,
-    block_size: u32,
+    topology: Topology,
     /// Block devices cannot grow.
     growable: bool,
     read_only: bool,
@@ -99,12 +99,12 @@ impl FileStorage {
         // The size in a block device's metadata is 0; its end is where a seek to the end arrives.
         let size = file.seek(SeekFrom::End(0)).map_err(io_error)?;
         let is_device = metadata.file_type().is_block_device();
-        let block_size = if is_device { sys::block_size(&file).map_err(io_error)? } else { 512 };
+        let topology = if is_device { sys::topology(&file).map_err(io_error)? } else { Topology::uniform(512) };
         Ok(Self {
             path: path.to_owned(),
             file: Arc::new(file),
             size: AtomicU64::new(size),
-            block_size,
+            topology,
             growable: !is_device,
             read_only: access == Access::ReadOnly,
         })
@@ -115,10 +115,10 @@ impl FileStorage {
         &self.file
     }
 
-    /// The smallest unit, in bytes, that the medium below writes without reading first.
+    /// The units in which the medium below likes to be used: those of a block device, or of any file.
     #[must_use]
-    pub fn block_size(&self) -> u32 {
-        self.block_size
+    pub fn topology(&self) -> Topology {
+        self.topology
     }
 
     fn check_writable(&self) -> io::Result<()> {

@@ -32,7 +32,7 @@ pub use folder::Folder;
 pub use gzip::Gzip;
 pub use new_file::NewFile;
 pub use part::Part;
-pub use spill::{MEMORY_LIMIT, Spill};
+pub use spill::{MEMORY_LIMIT as SPILL_LIMIT, Spill};
 
 /// A row of bytes that can be read and, if it is not read-only, written. Calls may come from several threads at a time.
 ///

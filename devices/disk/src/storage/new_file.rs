@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{FileStorage, Storage};
-use crate::{Access, OpenError, sys};
+use crate::{Access, OpenError, OpenErrorKind, sys};
 
 /// A file that is being written: without a name where the file system can do that, so that nothing is left of it when the
 /// process is killed; else under its name, which [`Drop`] takes away.
@@ -21,15 +21,18 @@ impl NewFile {
     /// Begins a file that will be called `path`, where nothing may be yet.
     ///
     /// # Errors
-    /// [`OpenErrorKind::Exists`](crate::OpenErrorKind::Exists) and whatever the host says.
+    /// [`OpenErrorKind::Exists`], [`OpenErrorKind::NoFolder`] and whatever the host says.
     pub fn create(path: &Path) -> Result<Self, OpenError> {
         if path.symlink_metadata().is_ok() {
-            return Err(OpenError::from_io(path, std::io::ErrorKind::AlreadyExists.into()));
+            return Err(OpenError::new(path, OpenErrorKind::Exists));
         }
         let folder = match path.parent() {
             Some(folder) if !folder.as_os_str().is_empty() => folder,
             _ => Path::new("."),
         };
+        if !folder.is_dir() {
+            return Err(OpenError::new(path, OpenErrorKind::NoFolder));
+        }
         let unnamed = OpenOptions::new().read(true).write(true).custom_flags(libc::O_TMPFILE).open(folder);
         let (storage, named) = match unnamed {
             Ok(file) => (FileStorage::from_file(file, path, Access::ReadWrite)?, false),

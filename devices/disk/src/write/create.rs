@@ -9,7 +9,7 @@ use super::{InPlace, Writer};
 use crate::error::LayoutError;
 use crate::raw::Raw;
 use crate::storage::Storage;
-use crate::{Format, Image, SECTOR};
+use crate::{Format, Image, SECTOR, qcow2, vmdk};
 
 /// A kind of image that can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +91,12 @@ pub fn create(target: Target, storage: Arc<dyn Storage>, size: u64, seed: u32) -
             storage.set_size(size)?;
             Ok(Box::new(InPlace::new(Image::changeable(Arc::new(Raw::new(storage)), None))))
         }
+        Target::Qcow2 => {
+            let layer = qcow2::create(storage, size, &qcow2::Options::default())?;
+            Ok(Box::new(InPlace::new(Image::changeable(layer, None))))
+        }
+        Target::Vmdk => Ok(Box::new(vmdk::create_sparse(storage, size, seed)?)),
+        Target::VmdkStream => Ok(Box::new(vmdk::create_stream(storage, size, seed)?)),
         other => Err(LayoutError::Unsupported { what: format!("{other} {seed}"), remedy: "wait" }),
     }
 }

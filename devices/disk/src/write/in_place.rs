@@ -32,6 +32,6 @@ impl Writer for InPlace {
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.0.close()
     }
 }

@@ -1,36 +1,39 @@
 //! The virtio block device (Virtio 1.2, 5.2): a disk, offered to the guest.
 //!
-//! [`spec`] has the numbers, [`request`] reads what the driver wants, [`mod@execute`] does it. Data goes between the disk
-//! and guest memory without a copy.
+//! [`spec`] has the numbers, [`request`] reads what the driver wants, [`mod@submit`] hands it to the disk's engine, and
+//! [`mod@complete`] answers it when it is over, in whatever order that is. Data goes between the disk and guest memory
+//! without a copy.
 
-pub mod execute;
+pub mod complete;
 pub mod request;
 pub mod spec;
+pub mod submit;
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use ovum_disk::Disk;
+use ovum_disk::engine::{Backend, Engine, Haste};
 use virtio_queue::{DescriptorChain, Queue, QueueT};
 
 use crate::Memory;
 use crate::warnings::Warnings;
 
 use super::device::{Activation, ActiveDevice, DeviceInterrupt, NeedsReset, Served, Stop, VirtioDevice};
-use super::queue::{self, RING_FEATURES};
-use execute::execute;
-use request::{Limits, Request, Status};
+use super::queue::{self, RING_FEATURES, Used};
+use complete::{Pending, complete};
+use request::{Limits, Request};
+use submit::{Origin, submit};
 
 /// Descriptors of each queue.
 const QUEUE_SIZE: u16 = 256;
 /// The most queues: one for each of the most vCPUs.
 const MAX_QUEUES: u16 = 64;
-/// Discards are best aligned to file system blocks of 4 KiB, in sectors.
-const DISCARD_ALIGNMENT: u32 = 8;
 
 /// A block device that is not in use.
 pub struct Blk {
     name: String,
-    disk: Arc<dyn Disk>,
+    disk: Engine<Pending>,
     serial: [u8; spec::ID_LEN],
     features: u64,
     config: [u8; spec::CONFIG_LEN],
@@ -50,7 +53,7 @@ impl Blk {
             name: name.to_owned(),
             features: features(disk.as_ref(), queues),
             config: config(disk.as_ref(), queues),
-            disk,
+            disk: Engine::new(name, disk, Backend::Best),
             serial: id,
             queue_sizes: vec![QUEUE_SIZE; queues.into()],
             warnings: Warnings::new(name),
@@ -59,10 +62,21 @@ impl Blk {
 }
 
 fn features(disk: &dyn Disk, queues: u16) -> u64 {
-    let always = RING_FEATURES | spec::F_SIZE_MAX | spec::F_SEG_MAX | spec::F_BLK_SIZE | spec::F_FLUSH;
+    let always =
+        RING_FEATURES | spec::F_SIZE_MAX | spec::F_SEG_MAX | spec::F_BLK_SIZE | spec::F_FLUSH | spec::F_TOPOLOGY;
     let access = if disk.is_read_only() { spec::F_RO } else { spec::F_DISCARD | spec::F_WRITE_ZEROES };
     let several = if queues > 1 { spec::F_MQ } else { 0 };
     always | access | several
+}
+
+/// How many sectors `bytes` are.
+fn sectors(bytes: u32) -> u32 {
+    u32::try_from(u64::from(bytes) / spec::SECTOR).unwrap_or(0)
+}
+
+/// How many times 1 is to be doubled to give `number`, or the power of two below it.
+fn doublings(number: u32) -> u8 {
+    number.checked_ilog2().and_then(|exponent| u8::try_from(exponent).ok()).unwrap_or(0)
 }
 
 /// The configuration space (5.2.4), whose fields are all constant.
@@ -74,11 +88,18 @@ fn config(disk: &dyn Disk, queues: u16) -> [u8; spec::CONFIG_LEN] {
     put(spec::CONFIG_CAPACITY, &(disk.size() / spec::SECTOR).to_le_bytes());
     put(spec::CONFIG_SIZE_MAX, &request::MAX_SEGMENT.to_le_bytes());
     put(spec::CONFIG_SEG_MAX, &u32::from(request::MAX_DATA_SEGMENTS).to_le_bytes());
-    put(spec::CONFIG_BLK_SIZE, &disk.logical_block_size().to_le_bytes());
+    let topology = disk.topology();
+    let blocks = |bytes: u32| bytes / topology.logical.max(1);
+    put(spec::CONFIG_BLK_SIZE, &topology.logical.to_le_bytes());
+    put(spec::CONFIG_PHYSICAL_BLOCK_EXP, &[doublings(blocks(topology.physical))]);
+    // Disks begin with a whole physical block.
+    put(spec::CONFIG_ALIGNMENT_OFFSET, &[0]);
+    put(spec::CONFIG_MIN_IO_SIZE, &u16::try_from(blocks(topology.physical)).unwrap_or(0).to_le_bytes());
+    put(spec::CONFIG_OPT_IO_SIZE, &blocks(topology.optimal).to_le_bytes());
     put(spec::CONFIG_NUM_QUEUES, &queues.to_le_bytes());
     put(spec::CONFIG_MAX_DISCARD_SECTORS, &request::MAX_DISCARD_SECTORS.to_le_bytes());
     put(spec::CONFIG_MAX_DISCARD_SEG, &u32::from(request::MAX_DISCARD_SEGMENTS).to_le_bytes());
-    put(spec::CONFIG_DISCARD_SECTOR_ALIGNMENT, &DISCARD_ALIGNMENT.to_le_bytes());
+    put(spec::CONFIG_DISCARD_SECTOR_ALIGNMENT, &sectors(topology.discard).to_le_bytes());
     put(spec::CONFIG_MAX_WRITE_ZEROES_SECTORS, &request::MAX_WRITE_ZEROES_SECTORS.to_le_bytes());
     put(spec::CONFIG_MAX_WRITE_ZEROES_SEG, &u32::from(request::MAX_WRITE_ZEROES_SEGMENTS).to_le_bytes());
     put(spec::CONFIG_WRITE_ZEROES_MAY_UNMAP, &[1]);
@@ -106,9 +127,11 @@ impl VirtioDevice for Blk {
         &self.config
     }
 
-    fn activate(self: Box<Self>, activation: Activation) -> Box<dyn ActiveDevice> {
-        let Activation { memory, queues, interrupt, features } = activation;
-        Box::new(ActiveBlk { blk: self, memory, queues, interrupt, features })
+    fn activate(mut self: Box<Self>, activation: Activation) -> Box<dyn ActiveDevice> {
+        let Activation { memory, queues, interrupt, features, asynchronous } = activation;
+        // So a disk behaves to a driver that did not accept the flush request (5.2.6.2).
+        self.disk.set_durable(features & spec::F_FLUSH == 0);
+        Box::new(ActiveBlk { blk: self, memory, queues, interrupt, features, asynchronous })
     }
 }
 
@@ -119,55 +142,90 @@ struct ActiveBlk {
     queues: Vec<Queue>,
     interrupt: Arc<dyn DeviceInterrupt>,
     features: u64,
+    asynchronous: bool,
 }
 
 impl ActiveDevice for ActiveBlk {
     fn serve(&mut self, index: u16, stop: &Stop) -> Result<Served, NeedsReset> {
-        let Self { blk, memory, queues, interrupt, features } = self;
-        let Some(queue) = queues.get_mut(usize::from(index)) else { return Ok(Served::Drained) };
-        let limits = Limits { size: blk.disk.size(), descriptors: queue.size(), features: *features };
-        let handle = |chain| blk.handle(memory, chain, limits, stop);
-        let served = queue::serve(queue, index, memory, interrupt.as_ref(), stop, handle);
+        let mut answered = Vec::new();
+        let served = self.take(index, stop, &mut answered);
+        self.blk.disk.start();
         if served.is_err() {
-            blk.warnings.warn(format_args!("the driver broke the rules of queue {index}; the device needs a reset"));
+            let warnings = &self.blk.warnings;
+            warnings.warn(format_args!("the driver broke the rules of queue {index}; the device needs a reset"));
         }
+        // Also after an error: what was served until then is the driver's.
+        self.give_back(answered)?;
         served
     }
 
-    fn deactivate(self: Box<Self>) -> Box<dyn VirtioDevice> {
+    fn event(&self) -> Option<RawFd> {
+        self.blk.disk.event()
+    }
+
+    fn wake(&mut self) -> Result<(), NeedsReset> {
+        self.give_back(Vec::new())
+    }
+
+    /// A reset takes the buffers back, and the end of the machine the memory (Virtio 1.2, 2.4): nobody waits for the
+    /// answers any more.
+    fn finish(&mut self) {
+        self.blk.disk.drain();
+    }
+
+    fn deactivate(mut self: Box<Self>) -> Box<dyn VirtioDevice> {
+        self.finish();
         self.blk
     }
 }
 
-impl Blk {
-    /// Reads, executes and completes one request; returns the number of bytes that were written to the chain.
-    fn handle<'m>(
-        &self,
-        memory: &'m Memory,
-        chain: DescriptorChain<&'m Memory>,
-        limits: Limits,
-        stop: &Stop,
-    ) -> Result<u32, NeedsReset> {
-        let request = Request::parse(memory, chain, limits)?;
-        let (status, filled) = self.execute(&request, limits.features, stop);
-        request.complete(status, filled)
+impl ActiveBlk {
+    /// Takes a round of requests from queue `index` and begins them; what is answered already goes to `answered`.
+    fn take(&mut self, index: u16, stop: &Stop, answered: &mut Vec<Used>) -> Result<Served, NeedsReset> {
+        let Self { blk, memory, queues, features, asynchronous, .. } = self;
+        let Some(queue) = queues.get_mut(usize::from(index)) else { return Ok(Served::Drained) };
+        let room = u16::try_from(blk.disk.room()).unwrap_or(u16::MAX);
+        if room == 0 {
+            return Ok(Served::Busy);
+        }
+        let limits = Limits { size: blk.disk.disk().size(), descriptors: queue.size(), features: *features };
+        queue::take(queue, memory, room, stop, |chain, more| {
+            let haste = match more {
+                _ if !*asynchronous => Haste::Now,
+                true => Haste::Among,
+                false => Haste::Alone,
+            };
+            let origin = Origin { queue: index, head: chain.head_index(), haste };
+            answered.extend(blk.begin(memory, chain, limits, origin)?);
+            Ok(())
+        })
     }
 
-    fn execute(&self, request: &Request<'_>, features: u64, stop: &Stop) -> (Status, u64) {
-        let operation = match &request.operation {
-            Ok(operation) => operation,
-            Err(status) => return (*status, 0),
-        };
-        let write_through = features & spec::F_FLUSH == 0;
-        match execute(operation, self.disk.as_ref(), &self.serial, write_through, stop) {
-            Ok(filled) => (Status::Ok, filled),
-            Err(error) => {
-                self.warnings.warn(format_args!("{} failed: {error}", operation.name()));
-                (Status::IoError, 0)
-            }
+    /// Answers all requests that are over, and gives them and those that are `answered` back to the driver.
+    fn give_back(&mut self, mut answered: Vec<Used>) -> Result<(), NeedsReset> {
+        let Self { blk: device, memory, queues, interrupt, .. } = self;
+        for over in device.disk.completions() {
+            answered.push(complete(over, memory, &device.warnings)?);
         }
+        queue::give_back(queues, memory, interrupt.as_ref(), answered)
     }
 }
 
+impl Blk {
+    /// Reads one request and begins it.
+    fn begin<'m>(
+        &mut self,
+        memory: &'m Memory,
+        chain: DescriptorChain<&'m Memory>,
+        limits: Limits,
+        origin: Origin,
+    ) -> Result<Option<Used>, NeedsReset> {
+        let request = Request::parse(memory, chain, limits)?;
+        submit(&request, origin, &mut self.disk, &self.serial, memory)
+    }
+}
+
+#[cfg(test)]
+mod flight;
 #[cfg(test)]
 mod tests;

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use ovum_disk::engine::address_of;
 use virtio_queue::DescriptorChain;
-use vm_memory::Bytes;
+use vm_memory::{Bytes, GuestAddress};
 
 use crate::Memory;
-use crate::virtio::chain::{Buffers, ChainBuffers, Slice};
+use crate::virtio::chain::{Buffers, ChainBuffers};
 use crate::virtio::device::NeedsReset;
 
 use super::{QUEUE_SIZE, spec};
@@ -88,10 +89,17 @@ impl Operation<'_> {
 pub struct Request<'m> {
     /// What to do, or what to answer instead.
     pub operation: Result<Operation<'m>, Status>,
+    /// Where to answer it.
+    pub answer: Answer,
+}
+
+/// Where a request is answered, which is known for as long as it takes.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer {
     /// Bytes that the driver left for data, before the status.
     room: u64,
-    /// Where the status byte goes.
-    status: Slice<'m>,
+    /// GPA of the status byte.
+    status: GuestAddress,
 }
 
 /// What a request is measured against.
@@ -115,8 +123,8 @@ impl<'m> Request<'m> {
         let ChainBuffers { readable: mut data_out, writable: mut data_in } =
             ChainBuffers::collect(memory, chain, limits.descriptors)?;
         let header: [u8; spec::HEADER_LEN] = data_out.take_front().ok_or(NeedsReset)?;
-        let status = data_in.take_last_byte().ok_or(NeedsReset)?;
-        let room = data_in.len();
+        let status = data_in.take_last_byte().and_then(|byte| address_of(memory, &byte)).ok_or(NeedsReset)?;
+        let answer = Answer { room: data_in.len(), status };
         let [t0, t1, t2, t3, _, _, _, _, sector @ ..] = header;
         let kind = u32::from_le_bytes([t0, t1, t2, t3]);
         let sector = u64::from_le_bytes(sector);
@@ -129,16 +137,18 @@ impl<'m> Request<'m> {
             spec::T_WRITE_ZEROES if limits.has(spec::F_WRITE_ZEROES) => limits.write_zeroes(data_out),
             _ => Err(Status::Unsupported),
         };
-        Ok(Self { operation, room, status })
+        Ok(Self { operation, answer })
     }
+}
 
+impl Answer {
     /// Answers with `status` and returns how many bytes were written from the first writable one on, of which `filled`
     /// are data (2.7.8.2: a device must not claim more). A status behind a gap of unwritten data does not count.
     ///
     /// # Errors
     /// None that a guest can cause: the byte was checked to be guest memory.
-    pub fn complete(&self, status: Status, filled: u64) -> Result<u32, NeedsReset> {
-        self.status.write_obj(status as u8, 0).map_err(|_| NeedsReset)?;
+    pub fn complete(&self, memory: &Memory, status: Status, filled: u64) -> Result<u32, NeedsReset> {
+        memory.write_obj(status as u8, self.status).map_err(|_| NeedsReset)?;
         let written = if filled == self.room { filled + 1 } else { filled };
         // A chain is shorter than 2^32 bytes (2.7.5.2), or it would not have been collected.
         u32::try_from(written).map_err(|_| NeedsReset)

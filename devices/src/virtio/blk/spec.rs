@@ -15,6 +15,8 @@ pub const F_RO: u64 = 1 << 5;
 pub const F_BLK_SIZE: u64 = 1 << 6;
 /// 5.2.3: the device has a volatile cache and knows the flush request.
 pub const F_FLUSH: u64 = 1 << 9;
+/// 5.2.3: the configuration fields of the topology are valid.
+pub const F_TOPOLOGY: u64 = 1 << 10;
 /// 5.2.3: the device has several queues.
 pub const F_MQ: u64 = 1 << 12;
 /// 5.2.3: the device knows the discard request.
@@ -32,6 +34,14 @@ pub const CONFIG_SIZE_MAX: usize = 8;
 pub const CONFIG_SEG_MAX: usize = 12;
 /// 5.2.4, le32: the best block size, in bytes.
 pub const CONFIG_BLK_SIZE: usize = 20;
+/// 5.2.4, u8: how many times the block size is to be doubled to give the physical block size.
+pub const CONFIG_PHYSICAL_BLOCK_EXP: usize = 24;
+/// 5.2.4, u8: the first logical block that begins a physical one.
+pub const CONFIG_ALIGNMENT_OFFSET: usize = 25;
+/// 5.2.4, le16: the least that should be read or written at once, in blocks.
+pub const CONFIG_MIN_IO_SIZE: usize = 26;
+/// 5.2.4, le32: what is best read or written at once, in blocks; 0 if that is not known.
+pub const CONFIG_OPT_IO_SIZE: usize = 28;
 /// 5.2.4, le16: number of queues.
 pub const CONFIG_NUM_QUEUES: usize = 34;
 /// 5.2.4, le32: the most sectors of a discard segment.

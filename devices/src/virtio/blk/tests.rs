@@ -56,14 +56,16 @@ fn the_configuration_space_tells_the_disk() {
     assert_eq!(u32::from_le_bytes(driver.config(8)), 1 << 20);
     assert_eq!(u32::from_le_bytes(driver.config(12)), 254);
     assert_eq!(u32::from_le_bytes(driver.config(20)), 512);
+    assert_eq!(driver.config(24), [0, 0, 1, 0, 0, 0, 0, 0], "one block of 512 bytes, and no optimal size");
     assert_eq!(u16::from_le_bytes(driver.config(34)), 4);
     assert_eq!(u32::from_le_bytes(driver.config(36)), 1 << 22);
     assert_eq!(u32::from_le_bytes(driver.config(40)), 16);
+    assert_eq!(u32::from_le_bytes(driver.config(44)), 8);
     assert_eq!(u32::from_le_bytes(driver.config(48)), 1 << 15);
     assert_eq!(u32::from_le_bytes(driver.config(52)), 1);
     assert_eq!(driver.config(56), [1]);
     assert_eq!(driver.config(60), [0; 8]);
-    let limits = spec::F_SIZE_MAX | spec::F_SEG_MAX | spec::F_BLK_SIZE | spec::F_MQ;
+    let limits = spec::F_SIZE_MAX | spec::F_SEG_MAX | spec::F_BLK_SIZE | spec::F_TOPOLOGY | spec::F_MQ;
     let requests = spec::F_FLUSH | spec::F_DISCARD | spec::F_WRITE_ZEROES;
     assert_eq!(driver.offered(), limits | requests | EVENT_IDX | INDIRECT_DESC | mmio::VERSION_1);
 }

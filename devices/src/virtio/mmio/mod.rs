@@ -296,7 +296,9 @@ impl MmioTransport {
         let config = device.config().into();
         let interrupt: Arc<dyn DeviceInterrupt> = Arc::<Signal>::clone(&self.signal);
         let memory = self.memory.clone();
-        let active = device.activate(Activation { memory, queues, interrupt: Arc::clone(&interrupt), features });
+        let asynchronous = self.runner == Runner::Thread;
+        let activation = Activation { memory, queues, interrupt: Arc::clone(&interrupt), features, asynchronous };
+        let active = device.activate(activation);
         self.state = match self.runner.start(&name, active, &self.wakeups, &interrupt) {
             Ok(running) => State::Active { running, config },
             Err(StartError { device, error }) => {

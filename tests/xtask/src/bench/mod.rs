@@ -1,26 +1,20 @@
-//! `cargo xtask bench boot`: Ovum beside QEMU's microvm, counted in instructions.
+//! `cargo xtask bench`: Ovum beside QEMU, in figures.
 
-mod figures;
-mod report;
-mod run;
-mod vmm;
+mod boot;
+mod disk;
 
-use std::fs;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use ovum_tests::failure::{Context as _, Failure, Result};
-use ovum_tests::{binaries, kernel, packages};
-
-use self::run::Bench;
-use self::vmm::Vmm;
+use ovum_tests::failure::{Failure, Result};
 
 pub(crate) const HELP: &str = "
 Usage: cargo xtask bench boot [--runs N] [--stock-runs N] [--json FILE] [--qemu MACHINE]
+       cargo xtask bench disk [--runs N] [--json FILE]
 
-Boots the same guest with ovum and with this distribution's QEMU (`-M microvm`), in a lab whose clock counts instructions, so
-that the figures repeat on any host, however busy. The guest: 128 MiB, 1 vCPU, the bench kernel (built from linux-source with
-resources/kernel/microvm.config on first use, about ten minutes) and a busybox initramfs. Beside it: the stock kernel.
+boot: boots the same guest with ovum and with this distribution's QEMU (`-M microvm`), in a lab whose clock counts
+instructions, so that the figures repeat on any host, however busy. The guest: 128 MiB, 1 vCPU, the bench kernel (built from
+linux-source with resources/kernel/microvm.config on first use, about ten minutes) and a busybox initramfs. Beside it: the
+stock kernel.
 
   --runs N        runs of each VMM with the bench kernel, interleaved (5)
   --stock-runs N  runs of each VMM with the stock kernel (1)
@@ -31,53 +25,23 @@ Reported, as median (minimum to maximum): million instructions from the start of
 guest's init; exits by kind until then; memory of the VMM beside the guest's, KiB of Pss; CPU until the first guest
 instruction, ms, by ovum's own account.
 
-Example: cargo xtask bench boot --runs 3 --json boot.json
+disk: reads the same images with ovum and with `qemu-img`, on this host, one after the other: sequentially, and 4 KiB at a
+time; and opens images of 100 GiB.
+
+  --runs N        runs of each, interleaved (5)
+  --json FILE     write all figures there, too
+
+Reported, as median (minimum to maximum): wall time in ms, and how many times as fast ovum is.
+
+Examples: cargo xtask bench boot --runs 3 --json boot.json
+          cargo xtask bench disk
 ";
 
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
-    let mut rest = arguments.iter();
-    if rest.next().map(String::as_str) != Some("boot") {
-        return Err(Failure::new("there is one bench, `boot`").remedy("see `cargo xtask bench --help`"));
+    let rest = arguments.get(1..).unwrap_or_default();
+    match arguments.first().map(String::as_str) {
+        Some("boot") => boot::run(rest),
+        Some("disk") => disk::run(rest),
+        _ => Err(Failure::new("there are two benches, `boot` and `disk`").remedy("see `cargo xtask bench --help`")),
     }
-    let (mut runs, mut stock_runs, mut json) = (5_usize, 1_usize, None::<PathBuf>);
-    let mut qemu = vmm::MACHINE.to_owned();
-    while let Some(argument) = rest.next() {
-        let value = rest.next().ok_or_else(|| Failure::new(format!("{argument} needs a value")))?;
-        match argument.as_str() {
-            "--runs" => runs = value.parse().doing("--runs")?,
-            "--stock-runs" => stock_runs = value.parse().doing("--stock-runs")?,
-            "--json" => json = Some(PathBuf::from(value)),
-            "--qemu" => qemu.clone_from(value),
-            other => {
-                return Err(
-                    Failure::new(format!("unknown argument {other:?}")).remedy("see `cargo xtask bench --help`")
-                );
-            }
-        }
-    }
-    let report = boot(runs, stock_runs, &qemu)?;
-    print!("{}", report.table());
-    if let Some(path) = json {
-        fs::write(&path, report.json()?).doing(format!("writing {}", path.display()))?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn boot(runs: usize, stock_runs: usize, qemu: &str) -> Result<report::Report> {
-    packages::ensure(packages::LAB)?;
-    let ovum = binaries::ovum()?;
-    let small = kernel::microvm()?;
-    let stock = kernel::stock()?;
-    let bench = Bench::new(ovum, &small, &stock)?;
-    let vmms = [Vmm::Ovum, Vmm::Qemu { machine: qemu.to_owned() }];
-    let mut report = report::Report::default();
-    for (guest, runs) in [(run::Guest::Small, runs), (run::Guest::Stock, stock_runs)] {
-        for number in 1..=runs {
-            for vmm in &vmms {
-                eprintln!("{} with the {} kernel, run {number} of {runs}", vmm.name(), guest.name());
-                report.add(guest, vmm, bench.run(guest, vmm)?);
-            }
-        }
-    }
-    Ok(report)
 }

@@ -16,7 +16,13 @@ use crate::units::Size;
 
 /// Opens an image to read it.
 pub fn open(path: &Path, source: &SourceArgs) -> Result<Arc<Image>, Failure> {
-    Ok(ovum_disk::open(path, source.format, Access::ReadOnly)?)
+    Ok(match &source.base {
+        Some(base) => {
+            let below = ovum_disk::open(base, None, Access::ReadOnly)?;
+            ovum_disk::open_above(path, source.format, below)?
+        }
+        None => ovum_disk::open(path, source.format, Access::ReadOnly)?,
+    })
 }
 
 /// What `info` says of one image of a chain.
@@ -84,7 +90,7 @@ pub fn info(args: &ImageArgs) -> Result<Status, Failure> {
         text.push_str("\nbelow it:\n");
         below.show(&mut text);
     }
-    Ok(report::to_stdout(text.trim_end()))
+    Ok(report::to_stdout(&text))
 }
 
 /// `ovum disk check`
@@ -122,7 +128,7 @@ pub fn check(args: &ImageArgs) -> Result<Status, Failure> {
     if report.leaked_bytes > 0 {
         let _ = writeln!(lines, "{} bytes are marked as used and are not (harmless)", report.leaked_bytes);
     }
-    let text = if args.json { report::to_json(&report) } else { lines.trim_end().to_owned() };
+    let text = if args.json { report::to_json(&report) } else { lines };
     match report::to_stdout(&text) {
         Status::Done if report.damage > 0 => Ok(Status::WrongUsage),
         status => Ok(status),

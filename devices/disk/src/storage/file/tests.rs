@@ -49,7 +49,7 @@ fn write(disk: &FileStorage, offset: u64, bytes: &[u8]) -> io::Result<()> {
 fn bytes_are_where_they_were_put() {
     let (_dir, path) = image(8192);
     let disk = rw(&path);
-    assert_eq!((disk.size(), disk.block_size(), disk.is_read_only()), (8192, 512, false));
+    assert_eq!((disk.size(), disk.topology().logical, disk.is_read_only()), (8192, 512, false));
     assert_eq!(read(&disk, 1024, 513), [&[2; 512][..], &[3]].concat());
     write(&disk, 1000, &[0xaa; 100]).unwrap();
     disk.flush().unwrap();

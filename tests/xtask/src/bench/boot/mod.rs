@@ -1,0 +1,61 @@
+//! `cargo xtask bench boot`: Ovum beside QEMU's microvm, counted in instructions.
+
+mod figures;
+mod report;
+mod run;
+mod vmm;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use ovum_tests::failure::{Context as _, Failure, Result};
+use ovum_tests::{binaries, kernel, packages};
+
+use self::run::Bench;
+use self::vmm::Vmm;
+
+pub(super) fn run(arguments: &[String]) -> Result<ExitCode> {
+    let mut rest = arguments.iter();
+    let (mut runs, mut stock_runs, mut json) = (5_usize, 1_usize, None::<PathBuf>);
+    let mut qemu = vmm::MACHINE.to_owned();
+    while let Some(argument) = rest.next() {
+        let value = rest.next().ok_or_else(|| Failure::new(format!("{argument} needs a value")))?;
+        match argument.as_str() {
+            "--runs" => runs = value.parse().doing("--runs")?,
+            "--stock-runs" => stock_runs = value.parse().doing("--stock-runs")?,
+            "--json" => json = Some(PathBuf::from(value)),
+            "--qemu" => qemu.clone_from(value),
+            other => {
+                return Err(
+                    Failure::new(format!("unknown argument {other:?}")).remedy("see `cargo xtask bench --help`")
+                );
+            }
+        }
+    }
+    let report = boot(runs, stock_runs, &qemu)?;
+    print!("{}", report.table());
+    if let Some(path) = json {
+        fs::write(&path, report.json()?).doing(format!("writing {}", path.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn boot(runs: usize, stock_runs: usize, qemu: &str) -> Result<report::Report> {
+    packages::ensure(packages::LAB)?;
+    let ovum = binaries::ovum()?;
+    let small = kernel::microvm()?;
+    let stock = kernel::stock()?;
+    let bench = Bench::new(ovum, &small, &stock)?;
+    let vmms = [Vmm::Ovum, Vmm::Qemu { machine: qemu.to_owned() }];
+    let mut report = report::Report::default();
+    for (guest, runs) in [(run::Guest::Small, runs), (run::Guest::Stock, stock_runs)] {
+        for number in 1..=runs {
+            for vmm in &vmms {
+                eprintln!("{} with the {} kernel, run {number} of {runs}", vmm.name(), guest.name());
+                report.add(guest, vmm, bench.run(guest, vmm)?);
+            }
+        }
+    }
+    Ok(report)
+}
