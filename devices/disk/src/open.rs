@@ -51,8 +51,9 @@ pub fn open_with(path: &Path, options: &Options) -> Result<Arc<Image>, OpenError
 /// # Errors
 /// As [`open`]; also when it stands alone, or was made on another image than `below` (where the format can tell).
 pub fn open_above(path: &Path, declared: Option<Format>, below: Arc<Image>) -> Result<Arc<Image>, OpenError> {
-    let storage: Arc<dyn Storage> = Arc::new(FileStorage::open(path, Access::ReadOnly)?);
-    let format = settle(path, storage.as_ref(), declared)?;
+    let options = Options { format: declared, ..Options::new(Access::ReadOnly) };
+    let packing::Opened { storage, name, .. } = packing::open(path, &options)?;
+    let format = settle_named(path, &name, storage.as_ref(), declared)?;
     let neighbours = Folder::open(path.parent().unwrap_or(Path::new("")))?;
     let layer = read_layer(storage, &neighbours, format).map_err(|error| OpenError::from_layout(path, error))?;
     let parent = layer.parent.ok_or_else(|| OpenError::new(path, OpenErrorKind::StandsAlone))?;
@@ -68,10 +69,8 @@ pub fn open_above(path: &Path, declared: Option<Format>, below: Arc<Image>) -> R
 /// # Errors
 /// As [`open`]; nothing is locked.
 pub fn is_changed_in_place(path: &Path, declared: Option<Format>) -> Result<bool, OpenError> {
-    if packing::is_packed(path, declared) {
-        return Ok(false);
-    }
     match declared.or(Format::of_name(path)) {
+        _ if packing::is_packed(path, declared) => Ok(false),
         Some(Format::Raw) => Ok(true),
         declared => {
             let storage = FileStorage::open(path, Access::ReadOnly)?;

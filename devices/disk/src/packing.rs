@@ -119,59 +119,41 @@ pub(crate) struct Opened {
     pub storage: Arc<dyn Storage>,
     /// The name that declares the format: that of the file, without endings that say how it is packed.
     pub name: PathBuf,
-    /// The units in which the file likes to be used.
+    /// The units of the medium that it lies on.
     pub medium: Topology,
 }
 
-/// What is declared of a file.
-struct Declared<'p> {
-    packing: Packing,
-    /// The name of the whole file, if it was cut into chunks.
-    chunked: Option<&'p str>,
-    /// As [`Opened::name`].
-    name: PathBuf,
-}
-
-impl<'p> Declared<'p> {
-    fn new(path: &'p Path, options: &Options) -> Self {
-        let chunked = path.file_name().and_then(|name| chunks::whole_name(name.to_str()?));
-        let file = chunked.map_or(path.to_owned(), |whole| path.with_file_name(whole));
-        let (named, rest) = Packing::of_name(&file);
-        let packing = match options.packing {
-            Some(packing) => packing,
-            // The caller says that the file's bytes are the disk's bytes.
-            None if options.format == Some(Format::Raw) => Packing::None,
-            None => named,
-        };
-        Self { packing, chunked, name: if packing == named { rest } else { file } }
-    }
-
-    /// What it is called in messages, unless it is a file as any other.
-    fn kind(&self) -> Option<String> {
-        match (self.packing, self.chunked) {
-            (Packing::None, None) => None,
-            (Packing::None, Some(_)) => Some("files that were cut into chunks".into()),
-            (packing, _) => Some(format!("files that were packed with {packing}")),
-        }
-    }
-}
-
-/// Whether the file at `path` is declared to be packed or cut into chunks, so that it is only read.
+/// Whether the name of the file at `path`, whose format the caller declared or not, says that it is packed or in chunks.
 pub(crate) fn is_packed(path: &Path, format: Option<Format>) -> bool {
-    Declared::new(path, &Options { format, ..Options::new(Access::ReadOnly) }).kind().is_some()
+    whole_of(path).is_some() || (format != Some(Format::Raw) && Packing::of_name(path).0 != Packing::None)
+}
+
+/// The name of the whole, if `path` is that of a first chunk.
+fn whole_of(path: &Path) -> Option<&str> {
+    path.file_name().and_then(|name| chunks::whole_name(name.to_str()?))
 }
 
 /// Opens the file at `path`.
 pub(crate) fn open(path: &Path, options: &Options) -> Result<Opened, OpenError> {
-    let declared = Declared::new(path, options);
-    if options.access == Access::ReadWrite
-        && let Some(kind) = declared.kind()
-    {
-        let what = format!("{kind} are not written in place");
+    let whole = whole_of(path);
+    let file = whole.map_or(path.to_owned(), |whole| path.with_file_name(whole));
+    let (named, rest) = Packing::of_name(&file);
+    let packing = match options.packing {
+        Some(packing) => packing,
+        // The caller says that the file's bytes are the disk's bytes.
+        None if options.format == Some(Format::Raw) => Packing::None,
+        None => named,
+    };
+    let name = if packing == named { rest } else { file };
+    if options.access == Access::ReadWrite && (whole.is_some() || packing != Packing::None) {
+        let what = match packing {
+            Packing::None => "files that were cut into chunks are not written in place".to_owned(),
+            packing => format!("files that were packed with {packing} are not written in place"),
+        };
         let remedy = "attach it read-only, or with an overlay that takes the changes";
         return Err(OpenError::new(path, OpenErrorKind::Unsupported { what, remedy }));
     }
-    let (storage, medium): (Arc<dyn Storage>, _) = match declared.chunked {
+    let (storage, medium): (Arc<dyn Storage>, _) = match whole {
         Some(whole) => {
             let folder = Folder::open(path.parent().unwrap_or(Path::new("")))?;
             (Arc::new(Chunks::open(Arc::new(folder), whole, None, None)?), Topology::uniform(512))
@@ -182,5 +164,5 @@ pub(crate) fn open(path: &Path, options: &Options) -> Result<Opened, OpenError> 
             (Arc::new(file), medium)
         }
     };
-    Ok(Opened { storage: declared.packing.unpack(storage, options.unpacked_size)?, name: declared.name, medium })
+    Ok(Opened { storage: packing.unpack(storage, options.unpacked_size)?, name, medium })
 }

@@ -8,17 +8,20 @@ mod judge;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use judge::{Bench, Random};
-use ovum_disk::Format;
+use ovum_disk::storage::testing::Memory;
+use ovum_disk::storage::{Alone, Neighbours};
+use ovum_disk::{Access, Format, open_storage};
 
 /// The disk in each image, in bytes: a few blocks of every format.
 const DISK: usize = 400 * 1024;
 /// How many bits are flipped of an image, and how many of its words are replaced. All formats together take a few seconds.
-const CHANGES: usize = 150;
+const CHANGES: usize = 300;
 /// How many lengths an image is cut to.
-const CUTS: usize = 40;
+const CUTS: usize = 60;
 /// Longer than anything may take, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -73,6 +76,12 @@ impl Sample {
         places
     }
 
+    /// Whether it is an image by itself.
+    fn opens(&self) -> bool {
+        let neighbours: Arc<dyn Neighbours> = Arc::new(Alone);
+        open_storage(Memory::new(self.bytes.clone()), &neighbours, self.format, Access::ReadOnly).is_ok()
+    }
+
     fn treat_roughly(&self) {
         self.run(&self.bytes, "none");
         let mut random = Random::new(self.bytes.len() as u64);
@@ -110,29 +119,35 @@ impl Sample {
 
 #[test]
 fn vmdk() {
-    for (subformat, file) in [
-        ("monolithicSparse", "image.vmdk"),
-        ("streamOptimized", "image.vmdk"),
-        ("monolithicFlat", "image.vmdk"),
-        ("twoGbMaxExtentSparse", "image.vmdk"),
-        ("twoGbMaxExtentSparse", "image-s001.vmdk"),
-        ("twoGbMaxExtentFlat", "image.vmdk"),
+    for (subformat, file, alone) in [
+        ("monolithicSparse", "image.vmdk", true),
+        ("streamOptimized", "image.vmdk", true),
+        ("monolithicFlat", "image.vmdk", false),
+        ("twoGbMaxExtentSparse", "image.vmdk", false),
+        ("twoGbMaxExtentSparse", "image-s001.vmdk", true),
+        ("twoGbMaxExtentFlat", "image.vmdk", false),
     ] {
-        sample(Format::Vmdk, "vmdk", &format!("subformat={subformat}"), file, false).treat_roughly();
+        let sample = sample(Format::Vmdk, "vmdk", &format!("subformat={subformat}"), file, false);
+        assert_eq!(sample.opens(), alone, "{}", sample.what);
+        sample.treat_roughly();
     }
 }
 
 #[test]
 fn qcow2() {
     for (options, compressed) in [("compat=0.10", false), ("compat=1.1", false), ("compat=1.1,cluster_size=4k", true)] {
-        sample(Format::Qcow2, "qcow2", options, "image.vmdk", compressed).treat_roughly();
+        let sample = sample(Format::Qcow2, "qcow2", options, "image.vmdk", compressed);
+        assert!(sample.opens(), "{}", sample.what);
+        sample.treat_roughly();
     }
 }
 
 #[test]
 fn vhd() {
     for subformat in ["dynamic", "fixed"] {
-        sample(Format::Vhd, "vpc", &format!("subformat={subformat}"), "image.vmdk", false).treat_roughly();
+        let sample = sample(Format::Vhd, "vpc", &format!("subformat={subformat}"), "image.vmdk", false);
+        assert!(sample.opens(), "{}", sample.what);
+        sample.treat_roughly();
     }
 }
 
@@ -140,13 +155,17 @@ fn vhd() {
 fn vhdx() {
     for subformat in ["dynamic", "fixed"] {
         let options = format!("subformat={subformat},log_size=1M,block_size=1M");
-        sample(Format::Vhdx, "vhdx", &options, "image.vmdk", false).treat_roughly();
+        let sample = sample(Format::Vhdx, "vhdx", &options, "image.vmdk", false);
+        assert!(sample.opens(), "{}", sample.what);
+        sample.treat_roughly();
     }
 }
 
 #[test]
 fn vdi() {
     for options in ["static=off", "static=on"] {
-        sample(Format::Vdi, "vdi", options, "image.vmdk", false).treat_roughly();
+        let sample = sample(Format::Vdi, "vdi", options, "image.vmdk", false);
+        assert!(sample.opens(), "{}", sample.what);
+        sample.treat_roughly();
     }
 }
