@@ -17,7 +17,7 @@ const CHUNK: u64 = 100_001;
 const WALKED: u64 = 1 << 30;
 
 /// The most that a packed input may unpack to, in bytes.
-const UNPACKED: u64 = 4 << 20;
+const UNPACKED: u64 = 1 << 20;
 /// So little that inputs of a few kilobytes get everywhere.
 const TUNING: Tuning = Tuning { spacing: 1, kept: 3, live: 2, cache: 128 * 1024 };
 
