@@ -57,7 +57,7 @@ fn measure(runs: usize) -> Result<Report> {
                 Command::new("qemu-img")
                     .args(["convert", "-n", "-f", image.format])
                     .arg(&image.path)
-                    .args(["--target-image-opts", "driver=null-co,size=1G"]),
+                    .args(["--target-image-opts", "driver=null-co,size=2G"]),
             )?);
         }
         report.rows.push(row);
