@@ -271,3 +271,23 @@ fn images_with_wrong_bits_are_harmless() {
         }
     }
 }
+
+#[test]
+fn more_tables_than_are_kept_are_written_back() {
+    let memory = Memory::new(Vec::new());
+    let options = Options { cluster_size: 512, backing: None };
+    let image = Image::changeable(create(Arc::clone(&memory) as _, 100 << 20, &options).unwrap(), None);
+    // An L2 table, and so a page, for each.
+    let places = || (0..100_u64 << 20).step_by(64 * 512);
+    places().for_each(|at| write(&image, at + 1024, 100, 5).unwrap());
+    drop(image);
+    let layer = read(memory).unwrap().layout;
+    let findings = check::check(layer.as_ref()).unwrap();
+    assert_eq!((findings.count, findings.leaked), (0, 0), "{:?}", findings.damage);
+    let image = Image::fixed(layer, None);
+    for at in places() {
+        let mut bytes = [9; 101];
+        image.read_at(at + 1024, &[VolatileSlice::from(&mut bytes[..])]).unwrap();
+        assert!(bytes[..100].iter().all(|byte| *byte == 5) && bytes[100] == 0, "{at}");
+    }
+}
