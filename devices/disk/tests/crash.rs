@@ -19,6 +19,7 @@ use ovum_disk::raw::Raw;
 use ovum_disk::storage::testing::{Faulty, Memory};
 use ovum_disk::storage::{FileStorage, Storage};
 use ovum_disk::{Access, Disk, Format, Image, SECTOR, check, open};
+use tags::power::Power;
 use tags::{Change, Changes, Expected};
 use vm_memory::VolatileSlice;
 
@@ -94,12 +95,12 @@ fn kill_and_look(kills: Range<u64>) {
     let mut state = None;
     for kill in kills {
         // A new image now and then; the others have been through it before.
-        if kill % 10 == 0 {
+        if kill.is_multiple_of(10) {
             state = None;
         }
         let (bench, expected) = state.get_or_insert_with(|| {
             let bench = Bench::new();
-            let cluster_size: u32 = if kill % 20 == 0 { 4096 } else { 65536 };
+            let cluster_size: u32 = if kill.is_multiple_of(20) { 4096 } else { 65536 };
             make_overlay(&bench, kill, cluster_size);
             let disk = open(&bench.path("overlay"), None, Access::ReadOnly).unwrap();
             (bench, Expected::new(tags::tags(disk.as_ref()), cluster_size.into()))
@@ -107,9 +108,7 @@ fn kill_and_look(kills: Range<u64>) {
         let (begun, flushed) = kill_a_writer(bench, kill, Duration::from_micros(1000 + random.below(49_000)));
         for (number, change) in Changes::new(kill, SECTORS).enumerate().take(begun + 1) {
             expected.change(change);
-            if flushed == Some(number) {
-                expected.settle();
-            } else if flushed.is_some_and(|flushed| flushed > number) && matches!(change, Change::Flush) {
+            if matches!(change, Change::Flush) && flushed.is_some_and(|flushed| number <= flushed) {
                 expected.settle();
             }
         }
@@ -135,115 +134,6 @@ fn another_hundred_killed_writers_lose_nothing() {
     kill_and_look(100..200);
 }
 
-/// A file on a host that loses power.
-#[derive(Debug, Default)]
-struct Power(Mutex<Bytes>);
-
-#[derive(Debug, Default)]
-struct Bytes {
-    now: Vec<u8>,
-    stable: Vec<u8>,
-    /// What was written since the last flush, by sectors.
-    epoch: Vec<(u64, Vec<u8>)>,
-}
-
-impl Bytes {
-    fn write(&mut self, mut offset: u64, mut bytes: &[u8]) {
-        let end = usize::try_from(offset).unwrap() + bytes.len();
-        self.now.resize(self.now.len().max(end), 0);
-        self.now[end - bytes.len()..end].copy_from_slice(bytes);
-        while !bytes.is_empty() {
-            let len = usize::try_from(SECTOR - offset % SECTOR).unwrap().min(bytes.len());
-            let (sector, rest) = bytes.split_at(len);
-            self.epoch.push((offset, sector.to_vec()));
-            (offset, bytes) = (offset + len as u64, rest);
-        }
-    }
-}
-
-impl Power {
-    /// What is found when the power is back: some of what was written since the last flush, in any order.
-    fn lose(&self, random: &mut Random) -> Vec<u8> {
-        let bytes = self.0.lock().unwrap();
-        let mut found = bytes.stable.clone();
-        let share = random.below(5);
-        let mut epoch: Vec<_> = bytes.epoch.iter().filter(|_| random.below(4) < share).collect();
-        for last in (1..epoch.len()).rev() {
-            epoch.swap(last, usize::try_from(random.below(last as u64 + 1)).unwrap());
-        }
-        for (offset, sector) in epoch {
-            let start = usize::try_from(*offset).unwrap();
-            found.resize(found.len().max(start + sector.len()), 0);
-            found[start..start + sector.len()].copy_from_slice(sector);
-        }
-        found
-    }
-}
-
-impl Storage for Power {
-    fn name(&self) -> String {
-        "power".into()
-    }
-
-    fn size(&self) -> u64 {
-        self.0.lock().unwrap().now.len() as u64
-    }
-
-    fn is_read_only(&self) -> bool {
-        false
-    }
-
-    fn read_at(&self, offset: u64, into: &[VolatileSlice<'_>]) -> io::Result<()> {
-        let bytes = self.0.lock().unwrap();
-        let mut at = usize::try_from(offset).unwrap();
-        for slice in into {
-            let Some(part) = bytes.now.get(at..at + slice.len()) else {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            };
-            slice.copy_from(part);
-            at += slice.len();
-        }
-        Ok(())
-    }
-
-    fn write_at(&self, offset: u64, from: &[VolatileSlice<'_>]) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        for slice in from {
-            let mut part = vec![0; slice.len()];
-            slice.copy_to(&mut part[..]);
-            bytes.extend(part);
-        }
-        self.0.lock().unwrap().write(offset, &bytes);
-        Ok(())
-    }
-
-    fn set_size(&self, size: u64) -> io::Result<()> {
-        self.0.lock().unwrap().now.resize(usize::try_from(size).unwrap(), 0);
-        Ok(())
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        let mut bytes = self.0.lock().unwrap();
-        let size = bytes.now.len();
-        bytes.stable.resize(size, 0);
-        for (offset, sector) in std::mem::take(&mut bytes.epoch) {
-            let start = usize::try_from(offset).unwrap();
-            bytes.stable[start..start + sector.len()].copy_from_slice(&sector);
-        }
-        Ok(())
-    }
-
-    fn discard(&self, range: Range<u64>) -> io::Result<()> {
-        self.write_zeroes(range, true)
-    }
-
-    fn write_zeroes(&self, range: Range<u64>, _: bool) -> io::Result<()> {
-        let zeroes = vec![0; usize::try_from(range.end - range.start).unwrap()];
-        self.0.lock().unwrap().write(range.start, &zeroes);
-        Ok(())
-    }
-}
-
 fn assert_sound(layout: &dyn Layout, context: &str) {
     let findings = check::check(layout).unwrap();
     assert_eq!((findings.count, findings.leaked), (0, 0), "{context}: {:?}", findings.damage);
@@ -266,7 +156,7 @@ impl Victim {
         let cluster_size = [512, 4096, 65536][usize::try_from(seed).unwrap() % 3];
         let bytes = tags::base(800, &mut random);
         let base = Image::fixed(Arc::new(Raw::new(Memory::new(bytes))), None);
-        let base = (seed % 2 == 0).then(|| Arc::new(base));
+        let base = seed.is_multiple_of(2).then(|| Arc::new(base));
         let power: Arc<Power> = Arc::default();
         let backing = base.as_ref().map(|_| ("base".to_owned(), Format::Raw));
         let options = Options { cluster_size, backing };
@@ -300,8 +190,7 @@ impl Victim {
 
     /// Loses power, and looks at what is there when it is back.
     fn lose_power(&mut self, context: &str) {
-        let found = self.power.lose(&mut self.random);
-        self.power = Arc::new(Power(Mutex::new(Bytes { now: found.clone(), stable: found, epoch: Vec::new() })));
+        self.power = Power::new(self.power.lose(&mut self.random));
         // Either it is dirty, which ends this check, or its refcounts are right.
         assert_sound(qcow2::read(Arc::clone(&self.power) as _).unwrap().layout.as_ref(), context);
         let layer =
@@ -346,5 +235,78 @@ fn what_a_killed_program_gave_up_is_not_used_before_it_is_free() {
             let found = tags::tags(&open(Memory::new(power.lose(&mut random))));
             assert!(found[0] <= 1 && found[1..128].iter().all(|tag| *tag == 0), "after {calls} and {more} calls");
         }
+    }
+}
+
+/// A storage of which some changes fail.
+#[derive(Debug)]
+struct Flaky(Arc<Memory>, Mutex<Random>);
+
+impl Flaky {
+    fn maybe(&self) -> io::Result<()> {
+        let fails = self.1.lock().unwrap().below(9) == 0;
+        if fails { Err(io::Error::from_raw_os_error(libc::ENOSPC)) } else { Ok(()) }
+    }
+}
+
+impl Storage for Flaky {
+    fn name(&self) -> String {
+        self.0.name()
+    }
+
+    fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    fn is_read_only(&self) -> bool {
+        false
+    }
+
+    fn read_at(&self, offset: u64, into: &[VolatileSlice<'_>]) -> io::Result<()> {
+        self.0.read_at(offset, into)
+    }
+
+    fn write_at(&self, offset: u64, from: &[VolatileSlice<'_>]) -> io::Result<()> {
+        self.maybe().and_then(|()| self.0.write_at(offset, from))
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        self.maybe()
+    }
+
+    fn discard(&self, range: Range<u64>) -> io::Result<()> {
+        self.maybe().and_then(|()| self.0.discard(range))
+    }
+
+    fn write_zeroes(&self, range: Range<u64>, may_unmap: bool) -> io::Result<()> {
+        self.maybe().and_then(|()| self.0.write_zeroes(range, may_unmap))
+    }
+}
+
+#[test]
+fn requests_that_fail_harm_no_others() {
+    for seed in 0..30 {
+        let cluster_size = [512, 4096][usize::try_from(seed).unwrap() % 2];
+        let memory = Memory::new(Vec::new());
+        let options = Options { cluster_size, backing: None };
+        drop(qcow2::create(Arc::clone(&memory) as _, 700 * SECTOR, &options).unwrap());
+        let flaky: Arc<dyn Storage> = Arc::new(Flaky(Arc::clone(&memory), Mutex::new(Random::new(seed))));
+        let disk = Image::changeable(qcow2::open_changeable(flaky).unwrap().0, None);
+        let mut expected = Expected::new(vec![0; 700], cluster_size.into());
+        let mut failed = 0;
+        for change in Changes::new(seed, 700).take(200) {
+            expected.change(change);
+            match change.apply(&disk) {
+                Ok(()) => expected.settle(),
+                Err(_) => failed += 1,
+            }
+            expected.judge(&disk, &format!("seed {seed}"));
+        }
+        assert!(failed > 10);
+        while disk.close().is_err() {}
+        assert_sound(qcow2::read(Arc::clone(&memory) as _).unwrap().layout.as_ref(), "closed");
+        drop(disk);
+        let disk = Image::fixed(qcow2::read(memory).unwrap().layout, None);
+        assert_eq!(tags::tags(&disk), expected.sure, "seed {seed}");
     }
 }

@@ -5,10 +5,10 @@
 mod judge;
 mod model;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::sync::Arc;
 
-use judge::{Bench, assert_same, odd_size, read};
+use judge::{Bench, Random, assert_same, odd_size, read};
 use model::{Model, assert_sound, open_image};
 use ovum_disk::qcow2::{self, Options};
 use ovum_disk::storage::{FileStorage, Storage};
@@ -244,6 +244,46 @@ fn space_is_used_again() {
 }
 
 #[test]
+fn threads_do_not_disturb_each_other() {
+    const REGION: u64 = 1 << 20;
+    let bench = Bench::new();
+    fs::write(bench.path("base.raw"), vec![9; 4 << 20]).unwrap();
+    let storage: Arc<dyn Storage> = Arc::new(FileStorage::create(&bench.path("image")).unwrap());
+    let options = Options { cluster_size: 4096, backing: Some(("base.raw".into(), Format::Raw)) };
+    drop(qcow2::create(storage, 4 * REGION, &options).unwrap());
+    let image = open(&bench.path("image"), Some(Format::Qcow2), Access::ReadWrite).unwrap();
+    std::thread::scope(|scope| {
+        for region in 0..4_u64 {
+            let image = &image;
+            scope.spawn(move || {
+                let mut random = Random::new(region);
+                let mut model = vec![9; REGION as usize];
+                for step in 0..300_u32 {
+                    let start = random.below(REGION / 512 - 40) as usize * 512;
+                    let end = start + 512 * (1 + random.below(40) as usize);
+                    let at = region * REGION + start as u64;
+                    match random.below(8) {
+                        0 => image.flush().unwrap(),
+                        1 => {
+                            image.write_zeroes(at..at + (end - start) as u64, true).unwrap();
+                            model[start..end].fill(0);
+                        }
+                        2..5 => {
+                            model[start..end].fill((step % 250) as u8);
+                            judge::write(image.as_ref(), at, &model[start..end]);
+                        }
+                        _ => assert_eq!(read(image.as_ref(), at, end - start), model[start..end]),
+                    }
+                }
+                assert_eq!(read(image.as_ref(), region * REGION, model.len()), model);
+            });
+        }
+    });
+    drop(image);
+    bench.qemu_img(["check", "-f", "qcow2", "image"]);
+}
+
+#[test]
 fn what_is_not_written_is_refused_with_a_remedy() {
     let bench = Bench::new();
     bench.qemu_img(["create", "-f", "qcow2", "-o", "compat=0.10", "v2", "1M"]);
@@ -268,5 +308,26 @@ fn what_is_not_written_is_refused_with_a_remedy() {
         let error = open(&bench.path(name), Some(Format::Qcow2), Access::ReadOnly).unwrap_err();
         assert!(matches!(error.kind(), OpenErrorKind::Unsupported { .. }), "{name}: {error}");
         assert!(error.remedy().contains("qemu-img convert"));
+    }
+}
+
+#[test]
+fn damaged_clusters_are_errors() {
+    for kind in ["compression_type=zlib", "compression_type=zstd"] {
+        let bench = Bench::new();
+        bench.sparse("raw", 1 << 20, 11);
+        bench.qemu_img(["convert", "-c", "-O", "qcow2", "-f", "raw", "-o", kind, "raw", "image"]);
+        let bytes = fs::read(bench.path("image")).unwrap();
+        let used: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at] != 0).collect();
+        assert!(used.len() > 10_000);
+        let mut random = Random::new(7);
+        for _ in 0..30 {
+            let mut bytes = bytes.clone();
+            for _ in 0..1 + random.below(30) {
+                let at = used[random.below(used.len() as u64) as usize];
+                bytes[at] ^= 1 << random.below(8);
+            }
+            ovum_disk::fuzz::image(Format::Qcow2, &bytes);
+        }
     }
 }

@@ -14,6 +14,8 @@ pub const MAX_CLUSTERS: u64 = 1 << 27;
 /// A cluster that is used by one, who may write to it.
 const ALONE: u16 = 1 << 15;
 
+const PAST_THE_END: &str = "a cluster is past the end of the file";
+
 /// The use of each cluster of the file.
 #[derive(Debug)]
 pub struct Counts {
@@ -82,7 +84,7 @@ impl Counts {
     fn count_whole(&mut self, offset: u64) -> Result<(), &'static str> {
         let index = usize::try_from(offset >> self.cluster_bits).unwrap_or(usize::MAX);
         match self.counts.get_mut(index) {
-            None => Err("a cluster is past the end of the file"),
+            None => Err(PAST_THE_END),
             Some(0) => {
                 self.take(index);
                 Ok(())
@@ -93,12 +95,9 @@ impl Counts {
 
     fn count_packed(&mut self, offset: u64, len: u32) -> Result<(), &'static str> {
         for index in self.clusters(offset, u64::from(len)) {
-            // The length is counted in sectors, and the file may end in the first of them.
             let most = self.most;
             match self.counts.get_mut(index) {
-                None if index << self.cluster_bits <= usize::try_from(offset).unwrap_or(usize::MAX) => {
-                    return Err("a compressed cluster is past the end of the file");
-                }
+                // The length is counted in sectors, and the file may end in any of them.
                 None => {
                     self.counts.resize(index + 1, 0);
                     self.counts.last_mut().into_iter().for_each(|count| *count = 1);
@@ -130,7 +129,8 @@ impl Visitor for Strict<'_> {
     }
 
     fn packed(&mut self, place: u64, len: u32, slot: u64) -> io::Result<()> {
-        let result = self.counts.count_packed(place, len);
+        let is_there = place < self.storage.size();
+        let result = if is_there { self.counts.count_packed(place, len) } else { Err(PAST_THE_END) };
         self.judge(result, slot)
     }
 

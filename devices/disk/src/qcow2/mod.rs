@@ -7,9 +7,9 @@
 //! * `cache.rs`, `space.rs`, `counts.rs`, `walk.rs`: tables that change, free clusters, and the counting that finds them.
 //! * `change.rs`, `clear.rs`, `grow.rs`, `head.rs`: the changes.
 //!
-//! The crate imago reads and writes qcow2, but its storages, caches and chains of images are traits and types of its own (and
-//! async at heart), it copies through aligned buffers, and it reads neither zstd, nor all that is wanted of a check: behind our
-//! seams, which five other formats need too, it would have been one more storage layer and not less code.
+//! The crate imago reads and writes qcow2 too, but its storages and chains of images are traits of its own (async at heart), and
+//! it has neither zstd nor a check: behind our seams, which five other formats need as well, it would have been one more storage
+//! layer to translate to, and not less code.
 
 mod cache;
 mod change;

@@ -78,7 +78,8 @@ pub fn l2(header: &Header, storage: &dyn Storage, table: u64, visitor: &mut dyn 
     })
 }
 
-/// Calls `visit` with the place and the bytes of each entry that is not in a hole of the file; past its end there are none.
+/// Calls `visit` with the place and the bytes of each entry, but for some that are zero; past the end of the file there are
+/// none.
 pub fn entries(
     storage: &dyn Storage,
     offset: u64,
@@ -88,21 +89,18 @@ pub fn entries(
 ) -> io::Result<()> {
     let end = offset.saturating_add(len).min(storage.size());
     let mut at = offset;
-    while at < end {
-        // A file may claim more than anybody could read; what it holds is what it costs.
-        let data = storage.data_after(at)?.start;
-        if data >= end {
-            break;
-        }
-        at += data.saturating_sub(at) / entry * entry;
+    while end.saturating_sub(at) >= entry {
         let mut bytes = vec![0; usize::try_from(CHUNK.min(end - at)).map_err(io::Error::other)?];
         read_bytes(storage, at, &mut bytes)?;
+        let next = at + bytes.len() as u64 / entry * entry;
+        if bytes.iter().all(|byte| *byte == 0) {
+            // A file may claim more than anybody could read; what it holds is what it costs.
+            at = next.max(storage.data_after(next)?.start / entry * entry);
+            continue;
+        }
         for bytes in bytes.chunks_exact(usize::try_from(entry).map_err(io::Error::other)?) {
             visit(at, bytes)?;
             at += entry;
-        }
-        if end - at < entry {
-            break;
         }
     }
     Ok(())

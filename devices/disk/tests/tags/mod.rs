@@ -1,6 +1,8 @@
 //! A disk whose sectors say who wrote them, so that after a crash each can be told to be old, new or neither.
 #![allow(dead_code, missing_docs)] // each test program uses a part of it
 
+pub mod power;
+
 use ovum_disk::{Disk, SECTOR};
 
 use crate::judge::{Random, read, write};
