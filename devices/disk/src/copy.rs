@@ -155,10 +155,12 @@ impl<'i> Source<'i> {
     }
 
     fn work(&self, block: usize, encode: Encode, hand_over: &Sender<io::Result<Piece>>) {
+        // Used again for each piece: memory that is new has to be cleared by the kernel first.
+        let mut bytes = Vec::new();
         loop {
             let piece = match self.next() {
                 Ok(None) => return,
-                Ok(Some((number, range))) => self.make(number, range, block, encode),
+                Ok(Some((number, range))) => self.make(number, range, block, encode, &mut bytes),
                 Err(error) => Err(error),
             };
             let failed = piece.is_err();
@@ -169,9 +171,16 @@ impl<'i> Source<'i> {
         }
     }
 
-    fn make(&self, number: u64, range: Range<u64>, block: usize, encode: Encode) -> io::Result<Piece> {
+    fn make(
+        &self,
+        number: u64,
+        range: Range<u64>,
+        block: usize,
+        encode: Encode,
+        bytes: &mut Vec<u8>,
+    ) -> io::Result<Piece> {
         let len = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
-        let mut bytes = vec![0; len];
+        bytes.resize(len, 0);
         self.image.read_at(range.start, &[VolatileSlice::from(bytes.as_mut_slice())])?;
         let mut blocks = Vec::new();
         for (offset, bytes) in (range.start..).step_by(block).zip(bytes.chunks(block)) {

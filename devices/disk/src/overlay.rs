@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::image::{Changeable, Image};
 use crate::storage::{FileStorage, NewFile, SPILL_LIMIT, Spill, Storage};
-use crate::{Access, Disk, Format, OpenError, OpenErrorKind, qcow2};
+use crate::{Access, Disk, Format, OpenError, OpenErrorKind, packing, qcow2};
 
 /// Makes the file `path`, an empty overlay above `below`, which lies at `base`. Its disk has `size` bytes, or as many as
 /// `below` has.
@@ -14,7 +14,10 @@ use crate::{Access, Disk, Format, OpenError, OpenErrorKind, qcow2};
 /// When something is at `path` already, or the host cannot write there.
 pub fn create(path: &Path, base: &Path, below: &Image, size: Option<u64>) -> Result<(), OpenError> {
     let size = size.unwrap_or(below.size());
-    let backing = Some((name_of(base, path)?, below.format()));
+    // An overlay can say that its base is raw, but not that it is raw once it is unpacked. So it says nothing, and whoever
+    // opens the overlay without naming the base is refused.
+    let format = Some(below.format()).filter(|_| !packing::is_packed(base, None));
+    let backing = Some((name_of(base, path)?, format));
     let file = NewFile::create(path)?;
     let options = qcow2::Options { backing, ..qcow2::Options::default() };
     let layer = qcow2::create(file.storage(), size, &options).map_err(|error| OpenError::from_layout(path, error))?;
@@ -81,4 +84,111 @@ fn name_of(base: &Path, path: &Path) -> Result<String, OpenError> {
             },
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+    use vm_memory::VolatileSlice;
+
+    use super::*;
+
+    fn base(dir: &TempDir) -> (PathBuf, Arc<Image>) {
+        let path = dir.path().join("base.img");
+        fs::write(&path, vec![1; 1 << 20]).unwrap();
+        let image = crate::open(&path, None, Access::ReadOnly).unwrap();
+        (path, image)
+    }
+
+    fn write(image: &Image, offset: u64) {
+        image.write_at(offset, &[VolatileSlice::from(&mut [2; 700][..])]).unwrap();
+    }
+
+    fn sum(image: &Image) -> u64 {
+        let mut bytes = vec![0; 1 << 20];
+        image.read_at(0, &[VolatileSlice::from(bytes.as_mut_slice())]).unwrap();
+        bytes.iter().map(|byte| u64::from(*byte)).sum()
+    }
+
+    #[test]
+    fn what_is_kept_is_found_again_and_the_base_is_not_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, below) = base(&dir);
+        let overlay = dir.path().join("overlay.qcow2");
+        create(&overlay, &path, &below, None).unwrap();
+        let image = open(&overlay, &path, Arc::clone(&below)).unwrap();
+        write(&image, 65_000);
+        image.close().unwrap();
+        drop(image);
+        assert_eq!(sum(&open(&overlay, &path, Arc::clone(&below)).unwrap()), (1 << 20) + 700);
+        assert_eq!(
+            sum(&crate::open(&overlay, None, Access::ReadOnly).unwrap()),
+            (1 << 20) + 700,
+            "by the header's name"
+        );
+        assert_eq!(sum(&below), 1 << 20);
+        assert!(matches!(create(&overlay, &path, &below, None).unwrap_err().kind(), OpenErrorKind::Exists));
+        let error = open(&overlay, Path::new("elsewhere.img"), Arc::clone(&below)).unwrap_err();
+        assert!(matches!(error.kind(), OpenErrorKind::OtherParent { .. }), "{error}");
+        assert!(matches!(open(&path, &path, below).unwrap_err().kind(), OpenErrorKind::Locked));
+    }
+
+    #[test]
+    fn what_is_discarded_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_, below) = base(&dir);
+        let image = discarded(Arc::clone(&below), dir.path()).unwrap();
+        write(&image, 0);
+        write(&image, 1_000_000);
+        image.write_zeroes(0..512, true).unwrap();
+        assert_eq!(sum(&image), (1 << 20) + 2 * 700 - 2 * 512);
+        drop(image);
+        assert_eq!(sum(&below), 1 << 20);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn several_threads_write_read_and_discard_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_, below) = base(&dir);
+        let image = discarded(below, dir.path()).unwrap();
+        std::thread::scope(|scope| {
+            for thread in 0..4_u8 {
+                let image = &image;
+                scope.spawn(move || {
+                    let home = u64::from(thread) * (256 << 10);
+                    for round in 0..400_u64 {
+                        let offset = home + round * 7919 % (200 << 10);
+                        let mark = thread + 10 + u8::try_from(round % 100).unwrap();
+                        image.write_at(offset, &[VolatileSlice::from(&mut [mark; 3000][..])]).unwrap();
+                        let mut back = [0; 3000];
+                        image.read_at(offset, &[VolatileSlice::from(&mut back[..])]).unwrap();
+                        assert_eq!(back, [mark; 3000]);
+                        match round % 10 {
+                            3 => image.flush().unwrap(),
+                            7 => image.discard(home..home + (128 << 10)).unwrap(),
+                            _ => (),
+                        }
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_packed_base_is_never_taken_for_the_disk_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("base.img.gz");
+        let mut gzip = flate2::write::GzEncoder::new(fs::File::create(&path).unwrap(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut gzip, &vec![1; 1 << 20]).unwrap();
+        gzip.finish().unwrap();
+        let below = crate::open(&path, None, Access::ReadOnly).unwrap();
+        let overlay = dir.path().join("overlay.qcow2");
+        create(&overlay, &path, &below, None).unwrap();
+        assert_eq!(sum(&open(&overlay, &path, below).unwrap()), 1 << 20);
+        let error = crate::open(&overlay, None, Access::ReadOnly).unwrap_err();
+        assert!(matches!(error.kind(), OpenErrorKind::Undeclared), "{error}");
+    }
 }

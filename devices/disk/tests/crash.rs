@@ -86,7 +86,7 @@ fn kill_a_writer(bench: &Bench, seed: u64, time: Duration) -> (usize, Option<usi
 fn make_overlay(bench: &Bench, seed: u64, cluster_size: u32) {
     fs::write(bench.path("base.raw"), tags::base(BASE, &mut Random::new(seed))).unwrap();
     let storage: Arc<dyn Storage> = Arc::new(FileStorage::create(&bench.path("overlay")).unwrap());
-    let options = Options { cluster_size, backing: Some(("base.raw".into(), Format::Raw)) };
+    let options = Options { cluster_size, backing: Some(("base.raw".into(), Some(Format::Raw))) };
     drop(qcow2::create(storage, SECTORS * SECTOR, &options).unwrap());
 }
 
@@ -158,7 +158,7 @@ impl Victim {
         let base = Image::fixed(Arc::new(Raw::new(Memory::new(bytes))), None);
         let base = seed.is_multiple_of(2).then(|| Arc::new(base));
         let power: Arc<Power> = Arc::default();
-        let backing = base.as_ref().map(|_| ("base".to_owned(), Format::Raw));
+        let backing = base.as_ref().map(|_| ("base".to_owned(), Some(Format::Raw)));
         let options = Options { cluster_size, backing };
         let layer = qcow2::create(Arc::clone(&power) as _, Self::SECTORS * SECTOR, &options).unwrap();
         let disk = Image::changeable(layer, base.clone());

@@ -249,7 +249,7 @@ fn threads_do_not_disturb_each_other() {
     let bench = Bench::new();
     fs::write(bench.path("base.raw"), vec![9; 4 << 20]).unwrap();
     let storage: Arc<dyn Storage> = Arc::new(FileStorage::create(&bench.path("image")).unwrap());
-    let options = Options { cluster_size: 4096, backing: Some(("base.raw".into(), Format::Raw)) };
+    let options = Options { cluster_size: 4096, backing: Some(("base.raw".into(), Some(Format::Raw))) };
     drop(qcow2::create(storage, 4 * REGION, &options).unwrap());
     let image = open(&bench.path("image"), Some(Format::Qcow2), Access::ReadWrite).unwrap();
     std::thread::scope(|scope| {

@@ -62,7 +62,12 @@ pub fn set_size(storage: &dyn Storage, size: u64, l1: L1) -> io::Result<()> {
 ///
 /// # Errors
 /// [`LayoutError::Unsupported`] when the name of the backing file does not fit.
-pub fn new(size: u64, cluster_bits: u32, l1: L1, backing: Option<(&str, Format)>) -> Result<Vec<u8>, LayoutError> {
+pub fn new(
+    size: u64,
+    cluster_bits: u32,
+    l1: L1,
+    backing: Option<(&str, Option<Format>)>,
+) -> Result<Vec<u8>, LayoutError> {
     let mut bytes = vec![0; spec::HEADER];
     put(&mut bytes, 0, &spec::MAGIC);
     put(&mut bytes, at::VERSION, &3_u32.to_be_bytes());
@@ -75,11 +80,12 @@ pub fn new(size: u64, cluster_bits: u32, l1: L1, backing: Option<(&str, Format)>
     put(&mut bytes, at::REFCOUNT_ORDER, &4_u32.to_be_bytes());
     put(&mut bytes, at::HEADER_LENGTH, &u32::try_from(spec::HEADER).unwrap_or(0).to_be_bytes());
     if let Some((name, format)) = backing {
-        let format = extension_name(format);
-        bytes.extend(extension::BACKING_FORMAT.to_be_bytes());
-        bytes.extend(u32::try_from(format.len()).unwrap_or(0).to_be_bytes());
-        bytes.extend(format.as_bytes());
-        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        if let Some(format) = format.map(extension_name) {
+            bytes.extend(extension::BACKING_FORMAT.to_be_bytes());
+            bytes.extend(u32::try_from(format.len()).unwrap_or(0).to_be_bytes());
+            bytes.extend(format.as_bytes());
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+        }
         bytes.extend([0; 8]);
         let len = u32::try_from(name.len()).unwrap_or(u32::MAX);
         let at_name = bytes.len() as u64;

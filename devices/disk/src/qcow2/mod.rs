@@ -76,8 +76,8 @@ pub fn open_changeable(storage: Arc<dyn Storage>) -> Result<(Arc<dyn Changeable>
 pub struct Options {
     /// The length of a cluster in bytes: a power of two from 512 to 2 MiB.
     pub cluster_size: u32,
-    /// The image below: its name as seen from the new one, and its format.
-    pub backing: Option<(String, Format)>,
+    /// The image below: its name as seen from the new one, and its format. Without a format, nobody takes it for raw.
+    pub backing: Option<(String, Option<Format>)>,
 }
 
 impl Default for Options {

@@ -1,10 +1,11 @@
 //! Compressed clusters.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, Read};
 
 use flate2::{Decompress, FlushDecompress, Status};
-use ruzstd::decoding::StreamingDecoder;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use crate::error::Damage;
 use crate::image::layout::Packed;
@@ -31,26 +32,58 @@ impl fmt::Display for Compression {
     }
 }
 
+/// What unpacking needs, kept by each thread: to make it anew would take longer than to unpack a small cluster.
+struct Unpacker {
+    inflate: Decompress,
+    zstd: FrameDecoder,
+    /// Compressed bytes; never made shorter.
+    input: Vec<u8>,
+}
+
+thread_local! {
+    /// Taken out while it is used: a storage may be a file inside of another such disk.
+    static UNPACKER: Cell<Option<Box<Unpacker>>> = const { Cell::new(None) };
+}
+
 /// Reads and unpacks a cluster: exactly `packed.len` bytes, whatever its bytes would unpack to.
 pub fn unpack(storage: &dyn Storage, compression: Compression, packed: &Packed) -> io::Result<Vec<u8>> {
-    // The length is counted in sectors, and the file may end in the last one.
-    let left = storage.size().saturating_sub(packed.offset);
-    let len = u64::from(packed.packed_len).min(left);
-    let mut bytes = vec![0; usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?];
-    read_bytes(storage, packed.offset, &mut bytes)?;
-    let mut block = vec![0; packed.len as usize];
-    let result = match compression {
-        Compression::Zlib => inflate(&bytes, &mut block),
-        Compression::Zstd => unpack_zstd(&bytes, &mut block),
-    };
-    match result {
-        Ok(()) => Ok(block),
-        Err(problem) => Err(Damage::new(storage, packed.offset, "compressed cluster", problem).into()),
+    let mut unpacker = UNPACKER.take().unwrap_or_else(|| Box::new(Unpacker::new()));
+    let result = unpacker.unpack(storage, compression, packed);
+    UNPACKER.set(Some(unpacker));
+    result
+}
+
+impl Unpacker {
+    fn new() -> Self {
+        let mut zstd = FrameDecoder::new();
+        zstd.set_max_window_size(WINDOW);
+        Self { inflate: Decompress::new(false), zstd, input: Vec::new() }
+    }
+
+    fn unpack(&mut self, storage: &dyn Storage, compression: Compression, packed: &Packed) -> io::Result<Vec<u8>> {
+        // The length is counted in sectors, and the file may end in the last one.
+        let left = storage.size().saturating_sub(packed.offset);
+        let len = u64::from(packed.packed_len).min(left);
+        let len = usize::try_from(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+        if self.input.len() < len {
+            self.input.resize(len, 0);
+        }
+        let bytes = self.input.get_mut(..len).unwrap_or_default();
+        read_bytes(storage, packed.offset, bytes)?;
+        let mut block = vec![0; packed.len as usize];
+        let result = match compression {
+            Compression::Zlib => inflate(&mut self.inflate, bytes, &mut block),
+            Compression::Zstd => unpack_zstd(&mut self.zstd, bytes, &mut block),
+        };
+        match result {
+            Ok(()) => Ok(block),
+            Err(problem) => Err(Damage::new(storage, packed.offset, "compressed cluster", problem).into()),
+        }
     }
 }
 
-fn inflate(bytes: &[u8], block: &mut [u8]) -> Result<(), String> {
-    let mut inflater = Decompress::new(false);
+fn inflate(inflater: &mut Decompress, bytes: &[u8], block: &mut [u8]) -> Result<(), String> {
+    inflater.reset(false);
     let status = inflater.decompress(bytes, block, FlushDecompress::Finish).map_err(|error| error.to_string())?;
     // What is behind the data of a cluster is not its own: whether the stream ends with it does not matter.
     match (status, inflater.total_out() == block.len() as u64) {
@@ -60,9 +93,9 @@ fn inflate(bytes: &[u8], block: &mut [u8]) -> Result<(), String> {
     }
 }
 
-fn unpack_zstd(bytes: &[u8], block: &mut [u8]) -> Result<(), String> {
+fn unpack_zstd(decoder: &mut FrameDecoder, bytes: &[u8], block: &mut [u8]) -> Result<(), String> {
     // It unpacks a block of at most 128 KiB at a time, and keeps no more than the window beside that.
-    let mut frame = StreamingDecoder::new_with_max_window_size(bytes, WINDOW).map_err(|error| error.to_string())?;
+    let mut frame = StreamingDecoder::new_with_decoder(bytes, decoder).map_err(|error| error.to_string())?;
     frame.read_exact(block).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => "it unpacks to less than a cluster".into(),
         _ => error.to_string(),

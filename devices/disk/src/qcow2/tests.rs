@@ -220,7 +220,7 @@ fn backing_files_are_only_those_beside_the_image() {
     let secret = dir.path().join("secret").to_str().unwrap().to_owned();
     for (name, format) in [("image.qcow2", Format::Qcow2), ("../secret", Format::Raw), (&secret, Format::Raw)] {
         let memory = Memory::new(Vec::new());
-        let options = Options { backing: Some((name.to_owned(), format)), ..Options::default() };
+        let options = Options { backing: Some((name.to_owned(), Some(format))), ..Options::default() };
         drop(create(Arc::clone(&memory) as _, 1 << 20, &options).unwrap());
         fs::write(&path, memory.bytes()).unwrap();
         for access in [Access::ReadOnly, Access::ReadWrite] {
@@ -233,7 +233,7 @@ fn backing_files_are_only_those_beside_the_image() {
             }
         }
     }
-    let too_long = Options { backing: Some(("a".repeat(1024), Format::Raw)), ..Options::default() };
+    let too_long = Options { backing: Some(("a".repeat(1024), Some(Format::Raw))), ..Options::default() };
     assert!(matches!(create(Memory::new(Vec::new()), 512, &too_long), Err(LayoutError::Unsupported { .. })));
 }
 

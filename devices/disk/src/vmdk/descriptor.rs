@@ -195,7 +195,7 @@ mod tests {
     use crate::storage::testing::Memory;
 
     fn parse(bytes: &[u8]) -> Result<Descriptor, LayoutError> {
-        super::read(Memory::new(bytes.to_vec()).as_ref(), 0, bytes.len() as u64)
+        read(Memory::new(bytes.to_vec()).as_ref(), 0, bytes.len() as u64)
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `qemu-img` as the judge, and seeded disks to put before it.
 #![allow(dead_code, missing_docs)] // each test program uses a part of it
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test ends where it fails
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

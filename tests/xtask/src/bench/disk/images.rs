@@ -49,7 +49,7 @@ impl Images {
         let folder = binaries::target().join("bench-disk");
         fs::create_dir_all(&folder).doing(format!("making {}", folder.display()))?;
         let images = Self { folder };
-        once(&images.raw(), |path| fill(path))?;
+        once(&images.raw(), fill)?;
         for (_, format, options, file) in KINDS {
             let raw = images.raw();
             once(&images.folder.join(file), |path| convert(&raw, format, options, path))?;
