@@ -152,6 +152,19 @@ fn a_dry_run_builds_nothing() -> Result<()> {
 }
 
 #[test]
+fn a_dry_run_shows_the_arguments_that_shorten_a_boot() -> Result<()> {
+    let shows = |arguments: &[&str]| -> Result<bool> {
+        let ended = Ovum::run([&["--dry-run"], arguments].concat())?.ends()?;
+        assert_eq!(ended.end.status, Some(0), "{}", ended.errors);
+        Ok(ended.output.contains(" cryptomgr.notests"))
+    };
+    assert!(shows(&[])?);
+    assert!(!shows(&["--no-boot-tuning"])?);
+    assert!(!shows(&["--cmdline", "console=ttyS0"])?);
+    Ok(())
+}
+
+#[test]
 fn a_full_disk_under_the_console_file() -> Result<()> {
     Ovum::run(["--console", "file:/dev/full", "--timeout", "60s"])?.is_refused(HOST, "console")
 }

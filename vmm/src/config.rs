@@ -27,6 +27,9 @@ pub struct MachineConfig {
     pub initramfs: Option<PathBuf>,
     /// The kernel's command line.
     pub cmdline: CmdlineChoice,
+    /// Whether Ovum's own arguments include those that make a boot shorter (docs/performance.md). What the user says of
+    /// the same things wins, and with [`CmdlineChoice::Whole`] nothing is added.
+    pub boot_tuning: bool,
     /// How many vCPUs, 1 to [`MAX_CPUS`].
     pub cpus: u32,
     /// Guest memory, in bytes; a multiple of 4 KiB.
@@ -86,6 +89,7 @@ impl MachineConfig {
             kernel: kernel.into(),
             initramfs: None,
             cmdline: CmdlineChoice::Append(String::new()),
+            boot_tuning: true,
             cpus: DEFAULT_CPUS,
             memory: DEFAULT_MEMORY,
             disks: Vec::new(),

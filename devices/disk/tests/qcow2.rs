@@ -187,7 +187,14 @@ fn what_we_make_is_sound() {
             bench.qemu_img(["convert", "-O", "qcow2", "-f", "raw", "base", "base.qcow2"]);
         }
         let storage: Arc<dyn Storage> = Arc::new(FileStorage::create(&bench.path("image")).unwrap());
-        drop(qcow2::create(storage, size, &Options { cluster_size, backing }).unwrap());
+        drop(
+            qcow2::create(
+                storage,
+                size,
+                &Options { cluster_size, backing: backing.map(|(name, format)| (name, Some(format))) },
+            )
+            .unwrap(),
+        );
         bench.qemu_img(["check", "-f", "qcow2", "image"]);
         bench.qemu_img(["convert", "-O", "raw", "-f", "qcow2", "image", "raw"]);
         let mut model = Model::new(&bench, "raw", seed);

@@ -61,6 +61,7 @@ fn config(args: &RunArgs) -> Result<MachineConfig, Failure> {
             Some(all) => CmdlineChoice::Whole(all.clone()),
             None => CmdlineChoice::Append(args.append.clone()),
         },
+        boot_tuning: !args.no_boot_tuning,
         cpus: args.cpus,
         memory: args.memory.0,
         disks,

@@ -11,6 +11,7 @@ use ovum_devices::virtio::rng::Rng;
 use ovum_disk::{Disk, OpenError};
 
 use super::disks::{self, OpenDisk, Purpose};
+use super::tuning;
 use crate::config::{CmdlineChoice, ConfigError, MachineConfig};
 use crate::failure::{Blame, Explain};
 
@@ -51,7 +52,7 @@ impl Inputs {
             return Err(InputError::OtherArchitecture(kernel.architecture()));
         }
         let initramfs = config.initramfs.as_ref().map(Initramfs::open).transpose()?;
-        let cmdline = cmdline(&config.cmdline, &kernel)?;
+        let cmdline = cmdline(config, &kernel)?;
         let warm_after_panic = cmdline.value("reboot") == Some(WARM_AFTER_PANIC);
         let cmdline = CString::new(cmdline.as_str())?;
         let room = layout::VIRTIO_SLOTS.saturating_sub(1);
@@ -70,12 +71,15 @@ impl Inputs {
 }
 
 /// The command line: Ovum's words and the user's, or the user's alone, no longer than the kernel takes.
-fn cmdline(choice: &CmdlineChoice, kernel: &Kernel) -> Result<Cmdline, InputError> {
+fn cmdline(config: &MachineConfig, kernel: &Kernel) -> Result<Cmdline, InputError> {
     let mut cmdline = Cmdline::default();
-    match choice {
+    match &config.cmdline {
         CmdlineChoice::Append(words) => {
             cmdline.append(DEFAULT_CMDLINE)?;
             cmdline.append(&format!("reboot={WARM_AFTER_PANIC}"))?;
+            if config.boot_tuning {
+                tuning::arguments(words)?.try_for_each(|argument| cmdline.append(argument))?;
+            }
             cmdline.append(words)?;
         }
         CmdlineChoice::Whole(words) => cmdline.append(words)?,

@@ -16,6 +16,7 @@ mod inputs;
 mod load;
 mod memory;
 mod platform;
+mod tuning;
 mod vcpus;
 mod virtio;
 

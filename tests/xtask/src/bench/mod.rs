@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use ovum_tests::failure::{Failure, Result};
 
 pub(crate) const HELP: &str = "
-Usage: cargo xtask bench boot [--runs N] [--stock-runs N] [--json FILE] [--qemu MACHINE]
+Usage: cargo xtask bench boot [--runs N] [--stock-runs N] [--json FILE] [--qemu MACHINE] [--also WORDS]...
        cargo xtask bench disk [--runs N] [--json FILE]
 
 boot: boots the same guest with ovum and with this distribution's QEMU (`-M microvm`), in a lab whose clock counts
@@ -16,10 +16,12 @@ instructions, so that the figures repeat on any host, however busy. The guest: 1
 linux-source with resources/kernel/microvm.config on first use, about ten minutes) and a busybox initramfs. Beside it: the
 stock kernel.
 
-  --runs N        runs of each VMM with the bench kernel, interleaved (5)
+  --runs N        runs of each VMM with the bench kernel, interleaved (5); with 0 it is not even built
   --stock-runs N  runs of each VMM with the stock kernel (1)
   --json FILE     write all figures there, too
-  --qemu MACHINE  another microvm for QEMU, for those who think this one unfair (see below)
+  --qemu MACHINE  another microvm for QEMU, for those who think this one unfair (see below); `none` leaves QEMU out
+  --also WORDS    boots with ovum once more, with these words besides: those that begin with `--` for `ovum run`, the
+                  others for the guest's kernel. Can be repeated, to see what each word saves or costs
 
 Reported, as median (minimum to maximum): million instructions from the start of the process to the first line of the
 guest's init; exits by kind until then; memory of the VMM beside the guest's, KiB of Pss; CPU until the first guest
@@ -34,6 +36,7 @@ time; and opens images of 100 GiB.
 Reported, as median (minimum to maximum): wall time in ms, and how many times as fast ovum is.
 
 Examples: cargo xtask bench boot --runs 3 --json boot.json
+          cargo xtask bench boot --runs 0 --qemu none --also mitigations=auto
           cargo xtask bench disk
 ";
 

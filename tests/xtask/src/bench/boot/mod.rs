@@ -19,6 +19,7 @@ pub(super) fn run(arguments: &[String]) -> Result<ExitCode> {
     let mut rest = arguments.iter();
     let (mut runs, mut stock_runs, mut json) = (5_usize, 1_usize, None::<PathBuf>);
     let mut qemu = vmm::MACHINE.to_owned();
+    let mut also = Vec::new();
     while let Some(argument) = rest.next() {
         let value = rest.next().ok_or_else(|| Failure::new(format!("{argument} needs a value")))?;
         match argument.as_str() {
@@ -26,6 +27,7 @@ pub(super) fn run(arguments: &[String]) -> Result<ExitCode> {
             "--stock-runs" => stock_runs = value.parse().doing("--stock-runs")?,
             "--json" => json = Some(PathBuf::from(value)),
             "--qemu" => qemu.clone_from(value),
+            "--also" => also.push(value.split_whitespace().map(str::to_owned).collect()),
             other => {
                 return Err(
                     Failure::new(format!("unknown argument {other:?}")).remedy("see `cargo xtask bench --help`")
@@ -33,7 +35,12 @@ pub(super) fn run(arguments: &[String]) -> Result<ExitCode> {
             }
         }
     }
-    let report = boot(runs, stock_runs, &qemu)?;
+    let mut vmms = vec![Vmm::Ovum { also: Vec::new() }];
+    if qemu != "none" {
+        vmms.push(Vmm::Qemu { machine: qemu });
+    }
+    vmms.extend(also.into_iter().map(|also| Vmm::Ovum { also }));
+    let report = boot(runs, stock_runs, &vmms)?;
     print!("{}", report.table());
     if let Some(path) = json {
         fs::write(&path, report.json()?).doing(format!("writing {}", path.display()))?;
@@ -41,17 +48,17 @@ pub(super) fn run(arguments: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn boot(runs: usize, stock_runs: usize, qemu: &str) -> Result<report::Report> {
+fn boot(runs: usize, stock_runs: usize, vmms: &[Vmm]) -> Result<report::Report> {
     packages::ensure(packages::LAB)?;
     let ovum = binaries::ovum()?;
-    let small = kernel::microvm()?;
+    // The bench kernel takes minutes to build, so it is made only for those who want to see it booted.
+    let small = (runs > 0).then(kernel::microvm).transpose()?;
     let stock = kernel::stock()?;
-    let bench = Bench::new(ovum, &small, &stock)?;
-    let vmms = [Vmm::Ovum, Vmm::Qemu { machine: qemu.to_owned() }];
+    let bench = Bench::new(ovum, small.as_ref(), &stock)?;
     let mut report = report::Report::default();
     for (guest, runs) in [(run::Guest::Small, runs), (run::Guest::Stock, stock_runs)] {
         for number in 1..=runs {
-            for vmm in &vmms {
+            for vmm in vmms {
                 eprintln!("{} with the {} kernel, run {number} of {runs}", vmm.name(), guest.name());
                 report.add(guest, vmm, bench.run(guest, vmm)?);
             }

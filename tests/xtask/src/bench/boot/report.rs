@@ -14,7 +14,7 @@ use super::vmm::Vmm;
 #[derive(Debug, Serialize)]
 struct Series {
     kernel: &'static str,
-    vmm: &'static str,
+    vmm: String,
     command: Vec<String>,
     runs: Vec<Figures>,
 }
@@ -85,7 +85,7 @@ impl Report {
                 |spread: Option<Spread>| spread.map_or("-".to_owned(), |spread| format!("{:.1}", spread.median));
             let memory = series.spread(|run| Some(run.memory_kib as f64)).map_or(f64::NAN, |spread| spread.median);
             let cpu = number(series.spread(|run| run.cpu_ms));
-            let (kernel, vmm, runs) = (series.kernel, series.vmm, series.runs.len());
+            let (kernel, vmm, runs) = (series.kernel, &series.vmm, series.runs.len());
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{kernel:<7} {vmm:<13} {runs:>4} {range:>28} {ratio:>6.2} {memory:>12.0} {cpu:>9}");
         }

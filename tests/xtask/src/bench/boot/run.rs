@@ -56,14 +56,16 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    pub(super) fn new(ovum: PathBuf, small: &MicrovmKernel, stock: &StockKernel) -> Result<Self> {
+    pub(super) fn new(ovum: PathBuf, small: Option<&MicrovmKernel>, stock: &StockKernel) -> Result<Self> {
         let qemu = packages::program("qemu-system-x86_64").ok_or_else(|| Failure::new("there is no QEMU"))?;
         let mut lab = Lab::counting().program("/bin/ovum", ovum).program("/bin/qemu-system-x86_64", qemu);
         for file in vmm::firmware() {
             lab = lab.file(file);
         }
         let host = lab.boot()?;
-        host.put(&small.vmlinux, Guest::Small.kernel())?;
+        if let Some(small) = small {
+            host.put(&small.vmlinux, Guest::Small.kernel())?;
+        }
         host.put(&stock.image, Guest::Stock.kernel())?;
         host.write(Guest::Small.initramfs(), 0o644, &userspace::initramfs(&[], "")?)?;
         host.write(Guest::Stock.initramfs(), 0o644, &userspace::initramfs(&userspace::modules(stock)?, "")?)?;
@@ -79,7 +81,7 @@ impl Bench {
         };
         let mut process = self.host.spawn(command)?;
         process.wait_until(Duration::from_secs(300), |process| process.probe().is_some())?;
-        if *vmm == Vmm::Ovum {
+        if matches!(vmm, Vmm::Ovum { .. }) {
             // It says what its start-up took when it ends.
             process.input().signal(sys::SIGTERM)?;
             process.wait(Duration::from_secs(60))?;

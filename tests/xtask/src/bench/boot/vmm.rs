@@ -19,15 +19,21 @@ const FIRMWARE_FOLDER: &str = "/usr/share/qemu";
 /// One of the VMMs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Vmm {
-    Ovum,
-    Qemu { machine: String },
+    /// With further words: those that begin with `--` are for `ovum run`, the others for the guest's kernel.
+    Ovum {
+        also: Vec<String>,
+    },
+    Qemu {
+        machine: String,
+    },
 }
 
 impl Vmm {
-    pub(super) fn name(&self) -> &'static str {
+    pub(super) fn name(&self) -> String {
         match self {
-            Self::Ovum => "ovum",
-            Self::Qemu { .. } => "qemu microvm",
+            Self::Ovum { also } if also.is_empty() => "ovum".to_owned(),
+            Self::Ovum { also } => format!("ovum {}", also.join(" ")),
+            Self::Qemu { .. } => "qemu microvm".to_owned(),
         }
     }
 
@@ -36,7 +42,7 @@ impl Vmm {
         match self {
             Self::Qemu { machine } if !machine.contains("acpi=") => format!("{machine},acpi={acpi}"),
             Self::Qemu { machine } => machine.clone(),
-            Self::Ovum => String::new(),
+            Self::Ovum { .. } => String::new(),
         }
     }
 
@@ -45,8 +51,13 @@ impl Vmm {
         let memory = format!("{MEMORY_MIB}M");
         let acpi = if guest == Guest::Stock { "on" } else { "off" };
         let machine = self.machine(acpi);
-        let words = match self {
-            Self::Ovum => vec![
+        let (switches, kernel_words): (Vec<&str>, Vec<&str>) = match self {
+            Self::Ovum { also } => also.iter().map(String::as_str).partition(|word| word.starts_with("--")),
+            Self::Qemu { .. } => (Vec::new(), Vec::new()),
+        };
+        let append = ["quiet"].into_iter().chain(kernel_words).collect::<Vec<_>>().join(" ");
+        let mut words = match self {
+            Self::Ovum { .. } => vec![
                 "/bin/ovum",
                 "run",
                 "--kernel",
@@ -56,7 +67,7 @@ impl Vmm {
                 "--memory",
                 &memory,
                 "--append",
-                "quiet",
+                &append,
                 "--json",
             ],
             Self::Qemu { .. } => vec![
@@ -88,6 +99,7 @@ impl Vmm {
                 "console=ttyS0 reboot=t panic=-1 quiet",
             ],
         };
+        words.extend(switches);
         words.into_iter().map(str::to_owned).collect()
     }
 }
