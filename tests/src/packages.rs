@@ -25,12 +25,11 @@ const fn tool(file: &'static str, package: &'static str) -> Tool {
 pub const BUILD: &[Tool] = &[tool("cc", "gcc"), tool("/usr/include/stdio.h", "libc6-dev")];
 
 /// What the KVM lab needs: the emulator, and what makes its scratch disk.
-pub const LAB: &[Tool] = &[
-    tool("qemu-system-x86_64", "qemu-system-x86"),
-    tool("qemu-img", "qemu-utils"),
-    tool("mke2fs", "e2fsprogs"),
-    tool("xz", "xz-utils"),
-];
+pub const LAB: &[Tool] =
+    &[tool("qemu-system-x86_64", "qemu-system-x86"), tool("mke2fs", "e2fsprogs"), tool("xz", "xz-utils")];
+
+/// Those who judge what is read and written of disk images.
+pub const JUDGES: &[Tool] = &[tool("qemu-img", "qemu-utils")];
 
 /// What building the bench kernel needs.
 pub const KERNEL: &[Tool] = &[

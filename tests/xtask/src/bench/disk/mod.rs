@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &[String]) -> Result<ExitCode> {
 }
 
 fn measure(runs: usize) -> Result<Report> {
-    packages::ensure(packages::LAB)?;
+    packages::ensure(packages::JUDGES)?;
     let reader = binaries::disk_read()?;
     let images = Images::make()?;
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).to_string();
