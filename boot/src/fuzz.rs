@@ -37,9 +37,23 @@ pub fn kernel(data: &[u8]) {
             Err(error) => assert!(!error.to_string().is_empty() && !error.remedy().is_empty()),
         }
     }
+    unpacked(data, memory);
     let mut guard = [0; GUARD];
     let read = memory.read_slice(&mut guard, GuestAddress(LOWEST - GUARD as u64));
     assert!(read.is_ok() && guard.iter().all(|byte| *byte == 0), "memory below the lowest address was written");
+}
+
+/// The same for a kernel that is unpacked on this side.
+fn unpacked(data: &[u8], memory: &Memory) {
+    let Ok(mut kernel) = Kernel::from_source(Cursor::new(data), data.len() as u64, Path::new("fuzzed")) else { return };
+    match kernel.load_unpacked(memory, GuestAddress(LOWEST), Some(5)) {
+        Ok(loaded) => {
+            let Entry::Linux64 { rip, .. } = loaded.entry else { return };
+            assert!((LOWEST..loaded.end.0).contains(&rip), "entry {rip:#x} outside the kernel");
+            assert!(loaded.end.0 <= LOWEST + ROOM as u64, "end {:#x} outside memory", loaded.end.0);
+        }
+        Err(error) => assert!(!error.to_string().is_empty() && !error.remedy().is_empty()),
+    }
 }
 
 /// Kernels to start fuzzing from: a name and the bytes of each.

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -45,12 +45,22 @@ fn config(args: &RunArgs) -> MachineConfig {
             None => CmdlineChoice::Append(args.append.clone()),
         },
         boot_tuning: !args.no_boot_tuning,
+        kernel_cache: if args.no_boot_tuning { None } else { kernel_cache() },
         cpus: args.cpus,
         memory: args.memory.0,
         disks: args.disks.clone(),
         time_limit: args.timeout,
         ..MachineConfig::new(&args.kernel)
     }
+}
+
+/// Where unpacked kernels are kept: `ovum/kernels` in the user's cache folder (XDG Base Directory Specification 0.8).
+fn kernel_cache() -> Option<PathBuf> {
+    let absolute = |name, below: &str| {
+        std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute()).map(|path| path.join(below))
+    };
+    let folder = absolute("XDG_CACHE_HOME", "").or_else(|| absolute("HOME", ".cache"))?;
+    Some(folder.join("ovum/kernels"))
 }
 
 fn dry_run(config: &MachineConfig, json: bool) -> Status {
