@@ -184,6 +184,14 @@ impl IntoLz4 for (&'static str, Vec<u8>) {
 }
 
 #[test]
+fn the_fuzzers_seed_is_a_good_kernel() {
+    let seeds = crate::fuzz::kernel_seeds();
+    let (_, seed) = seeds.iter().find(|(name, _)| *name == "bzimage-lz4").unwrap();
+    let mut kernel = Kernel::from_source(Cursor::new(seed), seed.len() as u64, Path::new("seed")).unwrap();
+    kernel.load_unpacked(&memory(), LOWEST, Some(5)).unwrap();
+}
+
+#[test]
 fn hostile_payloads_only_fail() {
     for (_, packed) in packings(&vmlinux()) {
         for at in 0..packed.len().min(200) {
