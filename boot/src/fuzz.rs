@@ -37,9 +37,42 @@ pub fn kernel(data: &[u8]) {
             Err(error) => assert!(!error.to_string().is_empty() && !error.remedy().is_empty()),
         }
     }
+    unpacked(data, memory);
     let mut guard = [0; GUARD];
     let read = memory.read_slice(&mut guard, GuestAddress(LOWEST - GUARD as u64));
     assert!(read.is_ok() && guard.iter().all(|byte| *byte == 0), "memory below the lowest address was written");
+}
+
+/// The same for a kernel that is unpacked on this side.
+fn unpacked(data: &[u8], memory: &Memory) {
+    let Ok(mut kernel) = Kernel::from_source(Cursor::new(data), data.len() as u64, Path::new("fuzzed")) else { return };
+    match kernel.load_unpacked(memory, GuestAddress(LOWEST), Some(5)) {
+        Ok(loaded) => {
+            let Entry::Linux64 { rip, .. } = loaded.entry else { return };
+            assert!((LOWEST..loaded.end.0).contains(&rip), "entry {rip:#x} outside the kernel");
+            assert!(loaded.end.0 <= LOWEST + ROOM as u64, "end {:#x} outside memory", loaded.end.0);
+        }
+        Err(error) => assert!(!error.to_string().is_empty() && !error.remedy().is_empty()),
+    }
+}
+
+/// A kernel in LZ4's legacy frame, not packed at all: one block of one sequence, which is bytes as they are (LZ4 Block
+/// Format, 1.5.1).
+fn lz4(kernel: &TestElf) -> Vec<u8> {
+    let kernel = TestElf {
+        entry: 0x20_0000,
+        segments: vec![TestSegment { address: 0x20_0000, bytes: vec![0xf4; 64], memory_size: 0x2000 }],
+        ..kernel.clone()
+    };
+    let mut bytes = kernel.bytes();
+    bytes.extend([0_u32, 0x8020_0008, 0, 0x8020_0010, 0, 0x8020_0018].iter().flat_map(|word| word.to_le_bytes()));
+    let mut block = vec![0xf0];
+    let more = bytes.len().saturating_sub(15);
+    block.extend(std::iter::repeat_n(0xff, more / 255));
+    block.extend(u8::try_from(more % 255));
+    block.extend(bytes);
+    let length = u32::try_from(block.len()).unwrap_or_default();
+    [0x184c_2102_u32.to_le_bytes().as_slice(), &length.to_le_bytes(), &block].concat()
 }
 
 /// Kernels to start fuzzing from: a name and the bytes of each.
@@ -53,6 +86,7 @@ pub fn kernel_seeds() -> Vec<(&'static str, Vec<u8>)> {
     let both = TestElf { pvh: Some(0x20_0004), ..two.clone() };
     vec![
         ("bzimage", small.bytes()),
+        ("bzimage-lz4", TestBzImage { payload: lz4(&two), ..small.clone() }.bytes()),
         ("bzimage-fixed", TestBzImage { relocatable: false, ..small.clone() }.bytes()),
         ("bzimage-too-big", TestBzImage { init_size: u32::MAX, ..small }.bytes()),
         ("elf", two.bytes()),

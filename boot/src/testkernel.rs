@@ -108,6 +108,8 @@ pub struct TestBzImage {
     pub kernel_alignment: u32,
     /// The text that `kernel_version` points to.
     pub version: String,
+    /// What is packed behind the code; without it, the first half of the code is called the payload.
+    pub payload: Vec<u8>,
 }
 
 impl Default for TestBzImage {
@@ -119,6 +121,7 @@ impl Default for TestBzImage {
             init_size: 0x1_8000,
             kernel_alignment: 0x1000,
             version: "6.6.6-test (someone@somewhere)".to_owned(),
+            payload: Vec::new(),
         }
     }
 }
@@ -128,6 +131,10 @@ impl TestBzImage {
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         let code_size = u32::try_from(self.code.len()).unwrap_or(u32::MAX);
+        let (payload_offset, payload_length) = match u32::try_from(self.payload.len()) {
+            Ok(0) | Err(_) => (16, code_size / 2),
+            Ok(length) => (code_size, length),
+        };
         let mut file = vec![0; 1024];
         let version = format!("{}\0", self.version);
         let fields: &[(usize, &[u8])] = &[
@@ -146,8 +153,8 @@ impl TestBzImage {
             (0x234, &[u8::from(self.relocatable)]),
             (0x236, &1u16.to_le_bytes()), // xloadflags: XLF_KERNEL_64
             (0x238, &2047u32.to_le_bytes()),
-            (0x248, &16u32.to_le_bytes()), // payload_offset
-            (0x24c, &(code_size / 2).to_le_bytes()),
+            (0x248, &payload_offset.to_le_bytes()),
+            (0x24c, &payload_length.to_le_bytes()),
             (0x258, &self.pref_address.to_le_bytes()),
             (0x260, &self.init_size.to_le_bytes()),
             (0x280, version.as_bytes()),
@@ -156,6 +163,7 @@ impl TestBzImage {
             put(&mut file, *offset, bytes);
         }
         file.extend(&self.code);
+        file.extend(&self.payload);
         file
     }
 }

@@ -30,6 +30,9 @@ pub struct MachineConfig {
     /// Whether Ovum's own arguments include those that make a boot shorter (docs/performance.md). What the user says of
     /// the same things wins, and with [`CmdlineChoice::Whole`] nothing is added.
     pub boot_tuning: bool,
+    /// A folder of this user's alone in which unpacked kernels are kept, so that a bzImage need not unpack itself at each
+    /// boot; it is made when it is not there. Without one, and where it cannot be used, kernels unpack themselves.
+    pub kernel_cache: Option<PathBuf>,
     /// How many vCPUs, 1 to [`MAX_CPUS`].
     pub cpus: u32,
     /// Guest memory, in bytes; a multiple of 4 KiB.
@@ -90,6 +93,7 @@ impl MachineConfig {
             initramfs: None,
             cmdline: CmdlineChoice::Append(String::new()),
             boot_tuning: true,
+            kernel_cache: None,
             cpus: DEFAULT_CPUS,
             memory: DEFAULT_MEMORY,
             disks: Vec::new(),

@@ -3,6 +3,8 @@
 //! Field names and offsets are those of Documentation/arch/x86/boot.rst, "The Real-Mode Kernel Header"; the offsets count
 //! from the start of the file.
 
+use std::io::{Read, SeekFrom};
+
 use super::Source;
 use super::error::KernelProblem;
 use crate::bytes::{array, u8_at, u16_at, u32_at, u64_at};
@@ -44,14 +46,16 @@ pub(super) struct BzImage {
     pub offset: u64,
     /// The length of the protected-mode code.
     pub size: u64,
+    /// Where in the file the packed kernel starts, and its length.
+    payload: (u64, u64),
     /// The kernel may be loaded elsewhere than it was linked for.
     relocatable: bool,
     /// What the load address of a relocatable kernel must be a multiple of.
-    alignment: u64,
+    pub alignment: u64,
     /// Where a kernel that is not relocatable is to be loaded.
     code32_start: u64,
     /// Where the kernel wants to run.
-    pref_address: u64,
+    pub pref_address: u64,
     /// How much memory the kernel needs from where it runs on, before it reads the memory map.
     init_size: u64,
     /// The highest address that the initramfs may occupy.
@@ -107,6 +111,7 @@ impl BzImage {
             setup_header,
             offset,
             size,
+            payload: payload(head, offset),
             relocatable,
             alignment,
             code32_start: u64::from(u32_at(head, CODE32_START).ok_or_else(cut)?),
@@ -133,6 +138,14 @@ impl BzImage {
         };
         let end = load.checked_add(self.size)?.max(runs_at.checked_add(self.init_size)?);
         Some(Placement { load, start: load.min(runs_at), end })
+    }
+
+    /// The packed kernel, from its first byte on, with whatever the kernel's build put behind it.
+    pub fn payload<'a>(&self, source: &'a mut impl Source) -> Result<impl Read + 'a, KernelProblem> {
+        let (start, length) = self.payload;
+        let part = || "the compressed kernel".to_owned();
+        source.seek(SeekFrom::Start(start)).map_err(|source| KernelProblem::Read { part: part(), source })?;
+        Ok(source.take(length))
     }
 
     /// The 64-bit entry of a kernel that was loaded at `load`.
@@ -193,6 +206,12 @@ fn extent(head: &[u8], length: u64) -> Result<(u64, u64), KernelProblem> {
         }
     }
     Ok((offset, length - offset))
+}
+
+/// Where the packed kernel starts in the file, and how long it is; [`extent`] has found both to be in the file.
+fn payload(head: &[u8], code: u64) -> (u64, u64) {
+    let field = |offset| u64::from(u32_at(head, offset).unwrap_or_default());
+    (code + field(0x248), field(0x24c))
 }
 
 /// The text that `kernel_version` points to, if it is one: "6.1.0-13-cloud-amd64 (...) #1 SMP ...".

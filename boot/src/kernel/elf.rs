@@ -71,7 +71,7 @@ impl Segment {
     }
 
     /// Whether an instruction at `address` comes from the file.
-    fn holds(&self, address: u64) -> bool {
+    pub fn holds(&self, address: u64) -> bool {
         address.checked_sub(self.address).is_some_and(|offset| offset < self.file_size)
     }
 }
@@ -92,17 +92,12 @@ impl Elf {
     pub fn read(source: &mut impl Source, head: &[u8], length: u64) -> Result<Self, KernelProblem> {
         check_identity(head, length)?;
         let programs = program_headers(source, head, length)?;
-        let mut segments = Vec::new();
+        let segments = segments(&programs, length)?;
         let mut pvh = None;
         for (number, program) in programs.iter().enumerate() {
-            match u32_at(program, 0) {
-                Some(PT_LOAD) => segments.extend(segment(number, program, length)?),
-                Some(PT_NOTE) if pvh.is_none() => pvh = pvh_entry(source, number, program, length)?,
-                _ => {}
+            if pvh.is_none() && u32_at(program, 0) == Some(PT_NOTE) {
+                pvh = pvh_entry(source, number, program, length)?;
             }
-        }
-        if segments.is_empty() {
-            return Err(bad(E_PHOFF, "no program header names a segment to load".to_owned()));
         }
         let entry = u64_at(head, E_ENTRY).unwrap_or_default();
         let in_a_segment = |address: u64| segments.iter().any(|segment| segment.holds(address));
@@ -117,6 +112,31 @@ impl Elf {
         }
         Ok(Self { segments, linux64, pvh })
     }
+
+    /// Reads the segments and the entry point alone, of a file of which only the start, `head`, is at hand.
+    pub fn read_segments(
+        source: &mut impl Source,
+        head: &[u8],
+        length: u64,
+    ) -> Result<(Vec<Segment>, u64), KernelProblem> {
+        check_identity(head, length)?;
+        let programs = program_headers(source, head, length)?;
+        Ok((segments(&programs, length)?, u64_at(head, E_ENTRY).unwrap_or_default()))
+    }
+}
+
+/// What the program headers want loaded: at least one segment.
+fn segments(programs: &[ProgramHeader], length: u64) -> Result<Vec<Segment>, KernelProblem> {
+    let mut segments = Vec::new();
+    for (number, program) in programs.iter().enumerate() {
+        if u32_at(program, 0) == Some(PT_LOAD) {
+            segments.extend(segment(number, program, length)?);
+        }
+    }
+    if segments.is_empty() {
+        return Err(bad(E_PHOFF, "no program header names a segment to load".to_owned()));
+    }
+    Ok(segments)
 }
 
 fn bad(offset: usize, reason: String) -> KernelProblem {

@@ -105,6 +105,9 @@ pub enum KernelProblem {
         /// The guest physical address past its last byte.
         end: u64,
     },
+    /// What is packed into it cannot be unpacked here; the kernel may be able to do so itself.
+    #[error("its packed kernel cannot be opened: {0}")]
+    Packed(String),
     /// Reading failed half way.
     #[error("reading {part} failed: {source}")]
     Read {
@@ -122,6 +125,7 @@ impl KernelProblem {
             Self::NotAKernel(resemblance) => resemblance
                 .map_or("give a bzImage (a distribution's vmlinuz) or an ELF vmlinux", Resemblance::remedy)
                 .to_owned(),
+            Self::Packed(_) => "leave it to the kernel to unpack itself".to_owned(),
             Self::Truncated { .. } => "fetch or build the kernel again; the copy is not complete".to_owned(),
             Self::BadHeader { .. } => "fetch or build the kernel again; the file is damaged or not a kernel".to_owned(),
             Self::ThirtyTwoBit { .. } | Self::OtherArchitecture(_) | Self::BigEndian => {

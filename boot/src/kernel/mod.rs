@@ -6,6 +6,7 @@
 mod bzimage;
 mod elf;
 mod error;
+mod packed;
 mod resemblance;
 #[cfg(test)]
 mod tests;
@@ -163,6 +164,24 @@ impl Kernel {
         let (file, length) = file::open(path).map_err(|problem| KernelError::new(path, problem.into()))?;
         Self::from_source(file, length, path)
     }
+
+    /// As [`Kernel::load_unpacked`], with the unpacked kernel from `cache`, a folder that is this user's alone. When it is
+    /// not there yet, it is unpacked and stored, and the oldest are removed once the folder holds more than 512 MiB.
+    ///
+    /// # Errors
+    /// As [`Kernel::load_unpacked`], and when the cache cannot be used: then, `load` is the cheaper way.
+    pub fn load_cached(
+        &mut self,
+        memory: &Memory,
+        lowest: GuestAddress,
+        chance: Option<u64>,
+        cache: &Path,
+    ) -> Result<LoadedKernel, KernelError> {
+        let unusable = || KernelProblem::Packed(format!("the cache {} cannot be used", cache.display()));
+        let slot = packed::cache::Slot::of(cache, &self.source);
+        let slot = slot.ok_or_else(|| KernelError::new(&self.path, unusable()))?;
+        self.unpack(memory, lowest, chance, Some(slot))
+    }
 }
 
 impl<S: Source> Kernel<S> {
@@ -245,6 +264,39 @@ impl<S: Source> Kernel<S> {
         match &self.image {
             Image::Elf(elf) => load_elf(elf, &mut self.source, memory, lowest.0, protocol),
             Image::BzImage(image) => load_bzimage(image, &mut self.source, memory, lowest.0, protocol),
+        }
+        .map_err(|problem| KernelError::new(&self.path, problem))
+    }
+
+    /// Unpacks the kernel that a bzImage holds, on this side, straight into guest memory, nowhere below `lowest`, and says
+    /// where that is entered: by the 64-bit protocol, without the unpacker that the guest would run first.
+    ///
+    /// The kernel lies where it was linked for. Its virtual addresses are moved by as much as `chance`, a random number,
+    /// decides, where the kernel can be moved; without `chance` they are as they were linked, as with `nokaslr`.
+    ///
+    /// # Errors
+    /// [`KernelError`] when the kernel is no bzImage, or not packed in a way that is known here, when it is not laid out as
+    /// expected, or when the guest has too little memory. Guest memory where [`Kernel::load`] puts the kernel may have
+    /// been written to by then, which does not disturb a bzImage: `load` still can be tried.
+    pub fn load_unpacked(
+        &mut self,
+        memory: &Memory,
+        lowest: GuestAddress,
+        chance: Option<u64>,
+    ) -> Result<LoadedKernel, KernelError> {
+        self.unpack(memory, lowest, chance, None)
+    }
+
+    fn unpack(
+        &mut self,
+        memory: &Memory,
+        lowest: GuestAddress,
+        chance: Option<u64>,
+        slot: Option<packed::cache::Slot>,
+    ) -> Result<LoadedKernel, KernelError> {
+        match &self.image {
+            Image::Elf(_) => Err(KernelProblem::Packed("nothing is packed in an ELF kernel".to_owned())),
+            Image::BzImage(image) => packed::load(image, &mut self.source, memory, lowest.0, chance, slot),
         }
         .map_err(|problem| KernelError::new(&self.path, problem))
     }

@@ -67,7 +67,7 @@ pub struct RunArgs {
     /// All kernel arguments, in place of Ovum's own
     #[arg(long, value_name = "ARGS", conflicts_with = "append", allow_hyphen_values = true)]
     pub cmdline: Option<String>,
-    /// Leave out those of Ovum's own kernel arguments that only make the boot shorter (see docs/performance.md)
+    /// Leave out what only makes the boot shorter: kernel arguments, the cache of unpacked kernels (docs/performance.md)
     #[arg(long)]
     pub no_boot_tuning: bool,
     /// Number of vCPUs, 1 to 64

@@ -62,6 +62,7 @@ fn config(args: &RunArgs) -> Result<MachineConfig, Failure> {
             None => CmdlineChoice::Append(args.append.clone()),
         },
         boot_tuning: !args.no_boot_tuning,
+        kernel_cache: if args.no_boot_tuning { None } else { kernel_cache() },
         cpus: args.cpus,
         memory: args.memory.0,
         disks,
@@ -69,6 +70,15 @@ fn config(args: &RunArgs) -> Result<MachineConfig, Failure> {
         time_limit: args.timeout,
         ..MachineConfig::new(&args.kernel)
     })
+}
+
+/// Where unpacked kernels are kept: `ovum/kernels` in the user's cache folder (XDG Base Directory Specification 0.8).
+fn kernel_cache() -> Option<PathBuf> {
+    let absolute = |name, below: &str| {
+        std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute()).map(|path| path.join(below))
+    };
+    let folder = absolute("XDG_CACHE_HOME", "").or_else(|| absolute("HOME", ".cache"))?;
+    Some(folder.join("ovum/kernels"))
 }
 
 fn dry_run(config: &MachineConfig, json: bool) -> Status {

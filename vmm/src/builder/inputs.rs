@@ -36,6 +36,8 @@ pub(crate) struct Inputs {
     pub cmdline: CString,
     /// Whether the command line makes the kernel ask for a warm reset after a panic, and only then.
     pub warm_after_panic: bool,
+    /// Whether a kernel that is unpacked here is moved by chance, as it would do itself (KASLR).
+    pub move_kernel: bool,
     pub cpus: u8,
     /// The virtio devices, in the order in which the guest finds them.
     pub devices: Vec<Box<dyn VirtioDevice>>,
@@ -54,6 +56,7 @@ impl Inputs {
         let initramfs = config.initramfs.as_ref().map(Initramfs::open).transpose()?;
         let cmdline = cmdline(config, &kernel)?;
         let warm_after_panic = cmdline.value("reboot") == Some(WARM_AFTER_PANIC);
+        let move_kernel = !cmdline.contains_key("nokaslr");
         let cmdline = CString::new(cmdline.as_str())?;
         let room = layout::VIRTIO_SLOTS.saturating_sub(1);
         if config.disks.len() > room {
@@ -66,7 +69,7 @@ impl Inputs {
             |disk: &OpenDisk| format!("{} bytes, {}, {}", disk.image.size(), disk.image.format(), disk.writes);
         let disk_descriptions = disks.iter().map(describe).collect();
         let devices = devices(disks, cpus.min(MAX_DISK_QUEUES));
-        Ok(Self { kernel, initramfs, cmdline, warm_after_panic, cpus, devices, disk_descriptions })
+        Ok(Self { kernel, initramfs, cmdline, warm_after_panic, move_kernel, cpus, devices, disk_descriptions })
     }
 }
 

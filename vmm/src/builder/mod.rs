@@ -71,7 +71,7 @@ pub(crate) fn build(config: &MachineConfig, console: Console, timeline: &Timelin
     let Mapped { mappings, memory } = memory::map(&hypervisor.vm, config.memory)?;
     timeline.mark(Event::MemoryMapped);
 
-    let loaded = load::load(&mut inputs, &memory)?;
+    let loaded = load::load(&mut inputs, &memory, config.kernel_cache.as_deref())?;
     timeline.mark(Event::KernelLoaded);
 
     let ending = Ending::new().map_err(PlatformError::Descriptors)?;

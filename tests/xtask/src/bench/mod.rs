@@ -14,7 +14,7 @@ Usage: cargo xtask bench boot [--runs N] [--stock-runs N] [--json FILE] [--qemu 
 boot: boots the same guest with ovum and with this distribution's QEMU (`-M microvm`), in a lab whose clock counts
 instructions, so that the figures repeat on any host, however busy. The guest: 128 MiB, 1 vCPU, the bench kernel (built from
 linux-source with resources/kernel/microvm.config on first use, about ten minutes) and a busybox initramfs. Beside it: the
-stock kernel.
+stock kernel, with the unpacked kernel in ovum's cache and (cold) without.
 
   --runs N        runs of each VMM with the bench kernel, interleaved (5); with 0 it is not even built
   --stock-runs N  runs of each VMM with the stock kernel (1)

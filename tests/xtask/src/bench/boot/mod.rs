@@ -35,11 +35,11 @@ pub(super) fn run(arguments: &[String]) -> Result<ExitCode> {
             }
         }
     }
-    let mut vmms = vec![Vmm::Ovum { also: Vec::new() }];
+    let mut vmms = vec![Vmm::Ovum { also: Vec::new(), cold: false }, Vmm::Ovum { also: Vec::new(), cold: true }];
     if qemu != "none" {
         vmms.push(Vmm::Qemu { machine: qemu });
     }
-    vmms.extend(also.into_iter().map(|also| Vmm::Ovum { also }));
+    vmms.extend(also.into_iter().map(|also| Vmm::Ovum { also, cold: false }));
     let report = boot(runs, stock_runs, &vmms)?;
     print!("{}", report.table());
     if let Some(path) = json {
@@ -54,11 +54,14 @@ fn boot(runs: usize, stock_runs: usize, vmms: &[Vmm]) -> Result<report::Report> 
     // The bench kernel takes minutes to build, so it is made only for those who want to see it booted.
     let small = (runs > 0).then(kernel::microvm).transpose()?;
     let stock = kernel::stock()?;
-    let bench = Bench::new(ovum, small.as_ref(), &stock)?;
+    let bench = Bench::new(ovum, small.as_ref(), &stock, stock_runs > 0)?;
     let mut report = report::Report::default();
     for (guest, runs) in [(run::Guest::Small, runs), (run::Guest::Stock, stock_runs)] {
         for number in 1..=runs {
-            for vmm in vmms {
+            // An ELF kernel is not packed, so there is nothing to keep of it.
+            for vmm in
+                vmms.iter().filter(|vmm| guest != run::Guest::Small || !matches!(vmm, Vmm::Ovum { cold: true, .. }))
+            {
                 eprintln!("{} with the {} kernel, run {number} of {runs}", vmm.name(), guest.name());
                 report.add(guest, vmm, bench.run(guest, vmm)?);
             }

@@ -15,6 +15,8 @@ use ovum_tests::userspace;
 use super::figures::Figures;
 use super::vmm::{self, Vmm};
 
+/// The cache of runs that find nothing in it.
+const COLD: &str = "/scratch/cold";
 /// The guest's memory.
 pub(super) const MEMORY_MIB: u64 = 128;
 
@@ -56,7 +58,12 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    pub(super) fn new(ovum: PathBuf, small: Option<&MicrovmKernel>, stock: &StockKernel) -> Result<Self> {
+    pub(super) fn new(
+        ovum: PathBuf,
+        small: Option<&MicrovmKernel>,
+        stock: &StockKernel,
+        stock_runs: bool,
+    ) -> Result<Self> {
         let qemu = packages::program("qemu-system-x86_64").ok_or_else(|| Failure::new("there is no QEMU"))?;
         let mut lab = Lab::counting().program("/bin/ovum", ovum).program("/bin/qemu-system-x86_64", qemu);
         for file in vmm::firmware() {
@@ -69,12 +76,24 @@ impl Bench {
         host.put(&stock.image, Guest::Stock.kernel())?;
         host.write(Guest::Small.initramfs(), 0o644, &userspace::initramfs(&[], "")?)?;
         host.write(Guest::Stock.initramfs(), 0o644, &userspace::initramfs(&userspace::modules(stock)?, "")?)?;
-        Ok(Self { host })
+        let bench = Self { host };
+        if stock_runs {
+            // A kernel that was written a moment ago is not put into the cache.
+            bench.host.shell("sleep 3")?;
+            bench.run(Guest::Stock, &Vmm::Ovum { also: Vec::new(), cold: false })?;
+        }
+        Ok(bench)
     }
 
     /// Boots `guest` with `vmm` once.
     pub(super) fn run(&self, guest: Guest, vmm: &Vmm) -> Result<Figures> {
+        let cold = matches!(vmm, Vmm::Ovum { cold: true, .. });
+        let cache = if cold { COLD } else { "/scratch/cache" };
+        if cold {
+            self.host.shell(&format!("rm -rf {COLD}"))?;
+        }
         let command = Command {
+            environment: [("XDG_CACHE_HOME".to_owned(), cache.to_owned())].into(),
             arguments: vmm.command(guest),
             probe_at: Some(userspace::MARKER.to_owned()),
             ..Command::default()

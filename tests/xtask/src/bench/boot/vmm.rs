@@ -22,6 +22,8 @@ pub(super) enum Vmm {
     /// With further words: those that begin with `--` are for `ovum run`, the others for the guest's kernel.
     Ovum {
         also: Vec<String>,
+        /// Without an unpacked kernel in the cache.
+        cold: bool,
     },
     Qemu {
         machine: String,
@@ -31,8 +33,9 @@ pub(super) enum Vmm {
 impl Vmm {
     pub(super) fn name(&self) -> String {
         match self {
-            Self::Ovum { also } if also.is_empty() => "ovum".to_owned(),
-            Self::Ovum { also } => format!("ovum {}", also.join(" ")),
+            Self::Ovum { cold: true, .. } => "ovum, cold".to_owned(),
+            Self::Ovum { also, .. } if also.is_empty() => "ovum".to_owned(),
+            Self::Ovum { also, .. } => format!("ovum {}", also.join(" ")),
             Self::Qemu { .. } => "qemu microvm".to_owned(),
         }
     }
@@ -52,7 +55,7 @@ impl Vmm {
         let acpi = if guest == Guest::Stock { "on" } else { "off" };
         let machine = self.machine(acpi);
         let (switches, kernel_words): (Vec<&str>, Vec<&str>) = match self {
-            Self::Ovum { also } => also.iter().map(String::as_str).partition(|word| word.starts_with("--")),
+            Self::Ovum { also, .. } => also.iter().map(String::as_str).partition(|word| word.starts_with("--")),
             Self::Qemu { .. } => (Vec::new(), Vec::new()),
         };
         let append = ["quiet"].into_iter().chain(kernel_words).collect::<Vec<_>>().join(" ");
