@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where its expectation does not hold")]
 
 use ovum_tests::failure::Result;
-use ovum_tests::harness::Guest;
+use ovum_tests::harness::{Folder, Guest};
 
 #[test]
 fn a_stock_kernel_reaches_user_space_and_powers_off() -> Result<()> {
@@ -91,5 +91,23 @@ fn the_timeline_names_the_steps_of_a_boot() -> Result<()> {
     let mut guest = Guest::stock().switch("--timing").switch("--json").boot()?;
     guest.ends_with(0)?;
     assert!(guest.errors().contains("\"timeline\""), "{}", guest.errors());
+    Ok(())
+}
+
+/// The first boot keeps what is in the bzImage, the others start from that, each at an address of its own (KASLR).
+#[test]
+fn a_kernel_from_the_cache_is_moved_by_chance_as_it_would_do_itself() -> Result<()> {
+    let address = |options: &str| -> Result<String> {
+        let where_it_is = "echo text: $(grep ' _stext$' /proc/kallsyms | cut -c1-16)";
+        let mut guest = Guest::stock().append(options).runs(where_it_is).boot()?;
+        guest.ends_with(0)?;
+        guest.value("text: ")
+    };
+    let addresses = [address("quiet")?, address("quiet")?, address("quiet")?];
+    let kept = Folder::new()?.shell("ls ${XDG_CACHE_HOME:-$HOME/.cache}/ovum/kernels | grep -c .")?;
+    assert_ne!(kept.trim(), "0");
+    // One in 240,000 kernels is at the same address three times.
+    assert!(addresses.iter().any(|address| *address != addresses[0]), "{addresses:?}");
+    assert_eq!(address("nokaslr")?, "ffffffff81000000");
     Ok(())
 }
