@@ -101,6 +101,8 @@ pub enum OpenErrorKind {
     Missing,
     /// The host does not let this user open it.
     NoPermission,
+    /// The host does not let this user make a file in that folder.
+    NoFolderPermission,
     /// The host's file system, or the device, cannot be written.
     ReadOnlyMedium,
     /// It is neither a regular file nor a block device; the text says what it is.
@@ -218,69 +220,107 @@ impl OpenError {
         Self::new(path, OpenErrorKind::Empty)
     }
 
+    /// Whether the host is to blame, and not what was asked for.
+    #[must_use]
+    pub fn is_the_hosts(&self) -> bool {
+        use OpenErrorKind::{Io, NoFolderPermission, NoLocks, NoPermission};
+        matches!(self.kind, Io(_) | NoLocks(_) | NoPermission | NoFolderPermission)
+    }
+
     /// One line: what the user can do about it.
     #[must_use]
     pub fn remedy(&self) -> String {
-        let path = self.path.display();
         match &self.kind {
-            OpenErrorKind::Missing => format!("check the path, or create an empty image with: truncate -s 2G {path}"),
+            OpenErrorKind::Missing => {
+                "check the path, and that all files of the image are there; ovum disk create makes an empty image".into()
+            }
             OpenErrorKind::NoPermission => {
                 "give this user read and write permission on the file, or attach the disk read-only".into()
+            }
+            OpenErrorKind::NoFolderPermission => {
+                "give this user write permission on the folder, or name a file in another one".into()
             }
             OpenErrorKind::ReadOnlyMedium => {
                 "attach the disk read-only, or copy it to a place that can be written".into()
             }
             OpenErrorKind::NotADisk(_) => "name a disk image file or a block device".into(),
             OpenErrorKind::Locked => {
-                "stop the VM that uses it, name it once, or attach it read-only everywhere (only one VM at a time writes)"
-                    .into()
+                "stop what uses it, name it once, or attach it read-only everywhere (only one program at a time writes)".into()
             }
             OpenErrorKind::Busy => {
                 "unmount it, or stop what uses it (lsblk shows mounts and devices), or attach a copy of it".into()
             }
             OpenErrorKind::NoLocks(_) => "copy the image to a file system that has locks, such as a local one".into(),
-            OpenErrorKind::Empty => format!("give it a size, for example: truncate -s 2G {path}"),
+            OpenErrorKind::Empty => "check that it was copied whole; ovum disk create makes an image of any size".into(),
             OpenErrorKind::OddSize(size) => match size.checked_next_multiple_of(SECTOR) {
-                Some(round) => format!("if it is a raw image, make it whole with: truncate -s {round} {path}"),
+                Some(round) => format!("if it is a raw image, make it whole with: truncate -s {round} {}", self.path.display()),
                 None => "make its size a multiple of 512 bytes".into(),
             },
             OpenErrorKind::NoFolder => "make the folder first, or check the path".into(),
-            OpenErrorKind::Exists => "give another name, or remove the file first".into(),
+            OpenErrorKind::Exists => "give a name that is free: nothing is replaced".into(),
             OpenErrorKind::Link => "put the file itself in that place".into(),
             OpenErrorKind::Outside => {
-                "if you trust where it comes from, name it as the base yourself, or put it into the folder of that image".into()
+                "if you trust where it comes from, name it yourself (ovum disk: with --base; ovum run: as the disk, with the \
+                 image as its overlay), or put it into the folder of that image"
+                    .into()
             }
             OpenErrorKind::OtherFormat { found: Some(found), .. } => {
-                format!("say format={found} if you trust where it comes from")
+                format!("if you trust where it comes from, say its format: {}", saying(*found))
             }
             OpenErrorKind::OtherFormat { found: None, .. } => "check that it was copied whole, or say its format".into(),
             OpenErrorKind::OtherPacking(_) => {
                 "check that it was copied whole; if it is not packed, take that ending off its name".into()
             }
             OpenErrorKind::Undeclared => {
-                format!("if its bytes are the disk's bytes, say format=raw (formats: {})", Format::names())
+                if is_later_chunk(&self.path) {
+                    return "name the first chunk, which ends in .000000000".into();
+                }
+                let raw = saying(Format::Raw);
+                format!("if its bytes are the disk's bytes, say so: {raw} (formats: {})", Format::names())
             }
             OpenErrorKind::Damaged(_) => "check that it was copied whole; if it was, get it anew from its maker".into(),
             OpenErrorKind::Unsupported { remedy, .. } => (*remedy).into(),
             OpenErrorKind::OtherParent { .. } => {
                 "get the parent that belongs to it: one that was changed after the image was made is of no use".into()
             }
-            OpenErrorKind::StandsAlone => "use it without a base".into(),
-            OpenErrorKind::EndlessChain => "make an image that stands alone, with: ovum disk convert".into(),
-            OpenErrorKind::Io(_) => "check the host's storage and its kernel log".into(),
+            OpenErrorKind::StandsAlone => "use it by itself: without --base, or as the --disk".into(),
+            OpenErrorKind::EndlessChain => "get it anew from its maker: there is no end to read from".into(),
+            OpenErrorKind::Io(error) => io_remedy(error).into(),
         }
+    }
+}
+
+/// How a user says that an image is of a format.
+fn saying(format: Format) -> String {
+    format!("format={format} with --disk, --format {format} with ovum disk")
+}
+
+/// Whether a file's name is that of a chunk; the first one is found before anybody asks.
+fn is_later_chunk(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    ending.len() == 9 && ending.bytes().all(|digit| digit.is_ascii_digit())
+}
+
+/// What to do about a host that could not read or write.
+#[must_use]
+pub fn io_remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room, or write to another file system",
+        io::ErrorKind::FileTooLarge => "take a smaller size, or a file system that holds such files",
+        _ => "check the host's storage and its kernel log",
     }
 }
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot open disk {}: ", self.path.display())?;
+        write!(f, "disk {}: ", self.path.display())?;
         match &self.kind {
             OpenErrorKind::Missing => f.write_str("there is no such file"),
             OpenErrorKind::NoPermission => f.write_str("permission denied"),
+            OpenErrorKind::NoFolderPermission => f.write_str("permission denied to make it in its folder"),
             OpenErrorKind::ReadOnlyMedium => f.write_str("it lies on a medium that cannot be written"),
             OpenErrorKind::NotADisk(what) => write!(f, "it is {what}, not a disk image"),
-            OpenErrorKind::Locked => f.write_str("it is in use (by another VM, or given twice)"),
+            OpenErrorKind::Locked => f.write_str("it is in use (by another VM or program, or given twice)"),
             OpenErrorKind::Busy => {
                 f.write_str("it is in use by the host: mounted, part of another device, or held by a program")
             }
@@ -303,6 +343,9 @@ impl fmt::Display for OpenError {
                 write!(f, "it is declared to be packed with {packing}, and its bytes are not")
             }
             OpenErrorKind::Undeclared => f.write_str("nothing says what its format is"),
+            OpenErrorKind::Damaged(damage) if Path::new(&damage.file) == self.path => {
+                write!(f, "{} at byte {}: {}", damage.field, damage.offset, damage.problem)
+            }
             OpenErrorKind::Damaged(damage) => write!(f, "{damage}"),
             OpenErrorKind::Unsupported { what, .. } => f.write_str(what),
             OpenErrorKind::OtherParent { parent } => {

@@ -50,7 +50,7 @@ use std::sync::Arc;
 
 use vm_memory::VolatileSlice;
 
-pub use error::{Damage, LayoutError, OpenError, OpenErrorKind};
+pub use error::{Damage, LayoutError, OpenError, OpenErrorKind, io_remedy};
 pub use format::{Format, UnknownFormat};
 pub use image::Image;
 pub use open::{is_changed_in_place, open, open_above, open_storage, open_with};

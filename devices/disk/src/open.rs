@@ -46,20 +46,30 @@ pub fn open_with(path: &Path, options: &Options) -> Result<Arc<Image>, OpenError
     })
 }
 
-/// Opens the image at `path` for reading, with `below` in place of what it names as the image below it.
+/// Opens the image at `path` for reading, with `below`, which lies at `base`, in place of what it names as the image below
+/// it.
 ///
 /// # Errors
-/// As [`open`]; also when it stands alone, or was made on another image than `below` (where the format can tell).
-pub fn open_above(path: &Path, declared: Option<Format>, below: Arc<Image>) -> Result<Arc<Image>, OpenError> {
+/// As [`open`]; also when it stands alone, or was made on another image than `below`: where the format has no mark that
+/// tells, on one of another name.
+pub fn open_above(
+    path: &Path,
+    declared: Option<Format>,
+    base: &Path,
+    below: Arc<Image>,
+) -> Result<Arc<Image>, OpenError> {
     let options = Options { format: declared, ..Options::new(Access::ReadOnly) };
     let packing::Opened { storage, name, .. } = packing::open(path, &options)?;
     let format = settle_named(path, &name, storage.as_ref(), declared)?;
     let neighbours = Folder::open(path.parent().unwrap_or(Path::new("")))?;
     let layer = read_layer(storage, &neighbours, format).map_err(|error| OpenError::from_layout(path, error))?;
     let parent = layer.parent.ok_or_else(|| OpenError::new(path, OpenErrorKind::StandsAlone))?;
-    if parent.stamp.is_some() && parent.stamp != below.layout().stamp() {
-        let parent = parent.names.into_iter().next().unwrap_or_default();
-        return Err(OpenError::new(path, OpenErrorKind::OtherParent { parent }));
+    let is_it = match parent.stamp {
+        Some(_) => parent.stamp == below.layout().stamp(),
+        None => parent.is_named(base),
+    };
+    if !is_it {
+        return Err(OpenError::new(path, OpenErrorKind::OtherParent { parent: base.display().to_string() }));
     }
     Ok(Arc::new(Image::fixed(layer.layout, Some(below)).with_format(format)))
 }
@@ -205,6 +215,7 @@ fn settle_named(
     match (declared.or_else(named), found) {
         // By its name only: a guest may have written any header there, so somebody has to say which it is.
         (Some(Format::Raw), None) => Ok(Format::Raw),
+        (_, None) if storage.size() == 0 => Err(OpenError::empty(path)),
         (Some(declared), found) if found != Some(declared) => {
             Err(OpenError::new(path, OpenErrorKind::OtherFormat { declared, found }))
         }

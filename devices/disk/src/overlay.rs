@@ -35,8 +35,7 @@ pub fn open(path: &Path, base: &Path, below: Arc<Image>) -> Result<Arc<Image>, O
     crate::open::settle(path, storage.as_ref(), Some(Format::Qcow2))?;
     let (layer, parent) = qcow2::open_changeable(storage).map_err(|error| OpenError::from_layout(path, error))?;
     let Some(parent) = parent else { return Err(OpenError::new(path, OpenErrorKind::StandsAlone)) };
-    // Files are moved together, so folders may differ.
-    if !parent.names.iter().any(|name| Path::new(name).file_name() == base.file_name()) {
+    if !parent.is_named(base) {
         let parent = base.display().to_string();
         return Err(OpenError::new(path, OpenErrorKind::OtherParent { parent }));
     }

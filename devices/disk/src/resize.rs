@@ -1,5 +1,6 @@
 //! Making an image larger.
 
+use std::io;
 use std::path::Path;
 
 use crate::{Access, Disk, Format, OpenError, OpenErrorKind, SECTOR, is_changed_in_place, open};
@@ -24,5 +25,10 @@ pub fn resize(path: &Path, declared: Option<Format>, size: u64) -> Result<(), Op
             "images are only made larger: to cut one off, make a smaller one and copy what you need",
         );
     }
-    image.grow(size).and_then(|()| image.close()).map_err(|error| OpenError::from_io(path, error))
+    match image.grow(size).and_then(|()| image.close()) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge) => {
+            refuse(error.to_string(), "give a smaller size, or convert it to another format or file system first")
+        }
+        result => result.map_err(|error| OpenError::from_io(path, error)),
+    }
 }

@@ -45,7 +45,7 @@ On a terminal, Ctrl-A x ends the machine and Ctrl-A h lists the other keys.
 
 Exit status:
   0    the guest shut down or rebooted itself
-  2    wrong usage, configuration or kernel
+  2    wrong usage, configuration, kernel or disk image
   3    the host cannot (no KVM, no permission, no memory, console lost)
   4    the guest crashed (kernel panic, triple fault)
   124  the time limit passed

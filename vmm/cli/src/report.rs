@@ -12,7 +12,7 @@ use serde::Serialize;
 pub enum Status {
     /// 0: the guest shut down or rebooted itself.
     Done,
-    /// 2: wrong usage, configuration or kernel.
+    /// 2: wrong usage, configuration, kernel or disk image.
     WrongUsage,
     /// 3: the host cannot.
     HostCannot,
@@ -149,12 +149,25 @@ pub fn to_json(value: &impl Serialize) -> String {
 pub fn to_stdout(text: &str) -> Status {
     match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
         Ok(()) => Status::Done,
-        Err(error) => {
-            let cause = format!("standard output could not be written: {error}");
-            failure(&cause, "keep its reader open, or make room where it goes", Status::HostCannot, false);
-            Status::HostCannot
-        }
+        Err(error) => stdout_failed(&error),
     }
+}
+
+/// Says that standard output could not be written, unless its reader has read enough (`| head -1`): then the status is that
+/// of a program that SIGPIPE ends.
+pub fn stdout_failed(error: &io::Error) -> Status {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return Status::Signal(signal_hook::consts::SIGPIPE);
+    }
+    let cause = format!("standard output could not be written: {error}");
+    failure(&cause, "make room where it goes", Status::HostCannot, false);
+    Status::HostCannot
+}
+
+/// `text` for a line of a terminal: names from an image may hold what terminals take for commands.
+pub fn printable(text: &str) -> String {
+    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect()
 }
 
 fn to_stderr(text: &str) {
@@ -163,12 +176,18 @@ fn to_stderr(text: &str) {
 }
 
 fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    printable(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_in_a_line_commands_the_terminal() {
+        assert_eq!(one_line("disk a\u{1b}[31m\n b"), "disk a\\u{1b}[31m b");
+        assert_eq!(printable("a\nb \u{e9} \u{9b}"), "a\\nb \u{e9} \\u{9b}");
+    }
 
     #[test]
     fn statuses_are_those_of_the_manual() {

@@ -46,7 +46,7 @@ impl Watch {
 
 /// The signals that this process was started to ignore: `nohup` means SIGHUP to be ignored, and a script's background job
 /// is not to be ended by the Ctrl-C of the foreground.
-fn ignored() -> Vec<i32> {
+pub fn ignored() -> Vec<i32> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let set = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let bits = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(0);

@@ -150,6 +150,9 @@ impl Explain for InputError {
     }
 
     fn blame(&self) -> Blame {
-        Blame::Request
+        match self {
+            Self::Disk(error) if error.is_the_hosts() => Blame::Host,
+            _ => Blame::Request,
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! What a format is, once its header has been read: a map from the disk's bytes to those of files.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::check::Findings;
@@ -123,6 +125,16 @@ pub struct Parent {
     pub format: Option<crate::Format>,
     /// What it must carry.
     pub stamp: Option<Stamp>,
+}
+
+impl Parent {
+    /// Whether the file at `base` has one of its names: files are moved together, so folders may differ, and a link is as
+    /// good as what it leads to.
+    pub(crate) fn is_named(&self, base: &Path) -> bool {
+        let is =
+            |file: Option<&OsStr>| self.names.iter().any(|name| file.is_some() && Path::new(name).file_name() == file);
+        is(base.file_name()) || base.canonicalize().is_ok_and(|base| is(base.file_name()))
+    }
 }
 
 /// A layer that was read, and what it says of the one below.

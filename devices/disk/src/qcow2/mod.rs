@@ -104,7 +104,7 @@ pub fn create(storage: Arc<dyn Storage>, size: u64, options: &Options) -> Result
     let entries = size.div_ceil(cluster / spec::ENTRY * cluster);
     let Some(entries) = u32::try_from(entries).ok().filter(|n| u64::from(*n) <= spec::MAX_L1 / spec::ENTRY) else {
         let what = format!("a disk of {size} bytes is too large for clusters of {cluster} bytes");
-        return unsupported(what, "make a smaller disk, or take larger clusters");
+        return unsupported(what, "make a smaller disk");
     };
     let backing = options.backing.as_ref().map(|(name, format)| (name.as_str(), *format));
     if let Some((name, _)) = backing {

@@ -37,7 +37,12 @@ impl NewFile {
         let (storage, named) = match unnamed {
             Ok(file) => (FileStorage::from_file(file, path, Access::ReadWrite)?, false),
             // Not every file system has files without a name; what else is wrong with the folder shows at once.
-            Err(_) => (FileStorage::create(path)?, true),
+            Err(_) => match FileStorage::create(path) {
+                Err(error) if matches!(error.kind(), OpenErrorKind::NoPermission) => {
+                    return Err(OpenError::new(path, OpenErrorKind::NoFolderPermission));
+                }
+                file => (file?, true),
+            },
         };
         Ok(Self { storage: Arc::new(storage), path: path.to_owned(), named })
     }
@@ -46,6 +51,12 @@ impl NewFile {
     #[must_use]
     pub fn storage(&self) -> Arc<dyn Storage> {
         Arc::<FileStorage>::clone(&self.storage)
+    }
+
+    /// What is left behind if the process ends now: nothing, or a file of this name.
+    #[must_use]
+    pub fn left_behind(&self) -> Option<&Path> {
+        self.named.then_some(&self.path)
     }
 
     /// Gives it its name.

@@ -48,7 +48,7 @@ The new file appears when it is whole; nothing is left of one that was cut off."
 /// An image to look at.
 #[derive(Debug, Args)]
 pub struct ImageArgs {
-    /// The image; the ending of its name declares its format
+    /// The image; the ending of its name declares its format. .gz, .bz2 and .000000000 (the first chunk) are read, too
     #[arg(value_name = "IMAGE")]
     pub image: PathBuf,
     #[command(flatten)]
@@ -64,9 +64,24 @@ pub struct SourceArgs {
     /// Format of the image: raw, vmdk, qcow2, vhd, vhdx, vdi
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<Format>,
-    /// The image below it, where it does not lie in the same folder
+    /// The image below it, where that does not lie in its folder or below
     #[arg(long, value_name = "IMAGE")]
     pub base: Option<PathBuf>,
+}
+
+/// The most threads for a copy: each has a few MiB of the disk in its hands.
+const MAX_THREADS: usize = 256;
+
+fn threads(text: &str) -> Result<NonZero<usize>, String> {
+    let number = text.parse().ok().filter(|number: &NonZero<usize>| number.get() <= MAX_THREADS);
+    number.ok_or_else(|| format!("give a number from 1 to {MAX_THREADS}"))
+}
+
+fn disk_size(text: &str) -> Result<units::Size, String> {
+    match units::size(text)? {
+        units::Size(0) => Err("a disk without bytes is of no use".into()),
+        size => Ok(size),
+    }
 }
 
 /// `ovum disk create`
@@ -76,7 +91,7 @@ pub struct CreateArgs {
     #[arg(value_name = "IMAGE")]
     pub image: PathBuf,
     /// Size of the disk, with a unit: 512M, 20G. By default, that of the base
-    #[arg(value_name = "SIZE", value_parser = units::size, required_unless_present = "base")]
+    #[arg(value_name = "SIZE", value_parser = disk_size, allow_negative_numbers = true, required_unless_present = "base")]
     pub size: Option<units::Size>,
     /// What to make: raw, qcow2, vmdk, vmdk-stream, vhd
     #[arg(long, value_name = "FORMAT")]
@@ -101,7 +116,7 @@ pub struct ConvertArgs {
     #[arg(long = "to", value_name = "FORMAT")]
     pub target: Option<Target>,
     /// Threads that read and compress; by default, one for each processor
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<NonZero<usize>>,
     /// Print what a program would read
     #[arg(long)]
@@ -115,7 +130,7 @@ pub struct ResizeArgs {
     #[arg(value_name = "IMAGE")]
     pub image: PathBuf,
     /// New size of the disk, with a unit: 40G
-    #[arg(value_name = "SIZE", value_parser = units::size)]
+    #[arg(value_name = "SIZE", value_parser = disk_size, allow_negative_numbers = true)]
     pub size: units::Size,
     /// Format of the image: raw, qcow2
     #[arg(long, value_name = "FORMAT")]

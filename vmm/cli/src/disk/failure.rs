@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use ovum_disk::copy::CopyError;
-use ovum_disk::{Damage, LayoutError, OpenError, OpenErrorKind};
+use ovum_disk::{Damage, LayoutError, OpenError};
 
 use crate::report::Status;
 
@@ -24,14 +24,22 @@ impl Failure {
 
     /// Something went wrong with `path`, while `doing` something.
     pub fn io(doing: &str, path: &Path, error: &io::Error) -> Self {
-        let damage = error.get_ref().is_some_and(|inner| inner.is::<Damage>());
-        let remedy = match error.kind() {
-            _ if damage => "check that the image was copied whole; ovum disk check says what else is wrong",
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room, or write to another file system",
-            _ => "check the host's storage and its kernel log",
-        };
-        let status = if damage { Status::WrongUsage } else { Status::HostCannot };
-        Self { cause: format!("{doing} {}: {error}", path.display()), remedy: remedy.into(), status }
+        let cause = |what: &str| format!("{doing} {}: {what}", path.display());
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<Damage>()) {
+            Some(damage) => {
+                let what = damage.to_string();
+                // It names the file, too: once is enough.
+                let what = what.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&what);
+                Self::usage(
+                    cause(what),
+                    "check that the image was copied whole; ovum disk check says what else is wrong",
+                )
+            }
+            None => {
+                let remedy = ovum_disk::io_remedy(error).into();
+                Self { cause: cause(&error.to_string()), remedy, status: Status::HostCannot }
+            }
+        }
     }
 
     /// `from` could not be copied to `to`.
@@ -53,10 +61,7 @@ impl Failure {
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
-        let status = match error.kind() {
-            OpenErrorKind::Io(_) | OpenErrorKind::NoLocks(_) => Status::HostCannot,
-            _ => Status::WrongUsage,
-        };
+        let status = if error.is_the_hosts() { Status::HostCannot } else { Status::WrongUsage };
         Self { cause: error.to_string(), remedy: error.remedy(), status }
     }
 }

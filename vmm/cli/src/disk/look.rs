@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::args::{ImageArgs, SourceArgs};
 use super::failure::Failure;
-use crate::report::{self, Status};
+use crate::report::{self, Status, printable};
 use crate::units::Size;
 
 /// Opens an image to read it.
@@ -19,7 +19,7 @@ pub fn open(path: &Path, source: &SourceArgs) -> Result<Arc<Image>, Failure> {
     Ok(match &source.base {
         Some(base) => {
             let below = ovum_disk::open(base, None, Access::ReadOnly)?;
-            ovum_disk::open_above(path, source.format, below)?
+            ovum_disk::open_above(path, source.format, base, below)?
         }
         None => ovum_disk::open(path, source.format, Access::ReadOnly)?,
     })
@@ -43,7 +43,7 @@ impl Info {
         let layout = image.layout();
         Self {
             files: layout.storages().iter().map(|storage| storage.name().into()).collect(),
-            size: layout.size(),
+            size: image.size(),
             file_size: layout.storages().iter().map(|storage| storage.size()).sum(),
             block_size: layout.block_size(),
             details: layout.details().into_iter().map(|(name, value)| (name.replace(' ', "_"), value.into())).collect(),
@@ -53,7 +53,7 @@ impl Info {
     fn show(&self, text: &mut String) {
         let mut line = |name: &str, value: &str| {
             // Writing to a string does not fail.
-            let _ = writeln!(text, "{name:<20}{value}");
+            let _ = writeln!(text, "{name:<20}{}", printable(value));
         };
         for file in &self.files {
             line("file", &file.display().to_string());
@@ -116,7 +116,7 @@ pub fn check(args: &ImageArgs) -> Result<Status, Failure> {
         report.damage += found.count;
         report.leaked_bytes += found.leaked;
         for damage in found.damage {
-            let _ = writeln!(lines, "{damage}");
+            let _ = writeln!(lines, "{}", printable(&damage.to_string()));
             let ovum_disk::Damage { file, offset, field, problem } = damage;
             report.findings.push(Finding { file, offset, field, problem });
         }
@@ -201,11 +201,7 @@ pub fn map(args: &ImageArgs) -> Result<Status, Failure> {
     let result = printer.all(&image);
     match result {
         Ok(()) => Ok(Status::Done),
-        Err(MapError::Print(error)) => Err(Failure {
-            cause: format!("cannot print: {error}"),
-            remedy: "check standard output".into(),
-            status: Status::HostCannot,
-        }),
+        Err(MapError::Print(error)) => Ok(report::stdout_failed(&error)),
         Err(MapError::Image(error)) => Err(Failure::io("cannot read", &args.image, &error)),
     }
 }
@@ -254,7 +250,7 @@ impl<W: io::Write> Printer<W> {
         }
         write!(self.out, "{:>12} {:>12} {:>5} {:<10}", range.start, range.length, range.depth, range.kind)?;
         match (&range.file, range.offset) {
-            (Some(file), Some(offset)) => writeln!(self.out, " {offset} in {file}"),
+            (Some(file), Some(offset)) => writeln!(self.out, " {offset} in {}", printable(file)),
             _ => writeln!(self.out),
         }
     }

@@ -1,9 +1,17 @@
-//! A bar for what takes long, where somebody looks.
+//! A bar for what takes long, where somebody looks; and what is left on the terminal and in the folder when a signal ends it.
 
-use std::io::{IsTerminal, stderr};
+use std::fs;
+use std::io::{self, IsTerminal, stderr};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::{Handle, Signals};
+use signal_hook::low_level::emulate_default_handler;
+
+use crate::signals;
 
 /// What is over sooner needs no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -12,14 +20,21 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Progress {
     started: Instant,
     total: u64,
-    bar: Option<ProgressBar>,
+    bar: Arc<OnceLock<ProgressBar>>,
     wanted: bool,
+    watch: Option<Handle>,
 }
 
 impl Progress {
-    /// Nothing is shown yet; `total` is in bytes.
-    pub fn new(total: u64) -> Self {
-        Self { started: Instant::now(), total, bar: None, wanted: stderr().is_terminal() }
+    /// Nothing is shown yet; `total` is in bytes. A signal that ends the process takes the bar away, and the file
+    /// `unfinished`.
+    pub fn new(total: u64, unfinished: Option<&Path>) -> Self {
+        let wanted = stderr().is_terminal();
+        let bar = Arc::default();
+        let watch = (wanted || unfinished.is_some()).then(|| watch(Arc::clone(&bar), unfinished.map(Path::to_owned)));
+        // Without it, a signal ends the process untidily.
+        let watch = watch.and_then(Result::ok);
+        Self { started: Instant::now(), total, bar, wanted, watch }
     }
 
     /// `done` bytes are done.
@@ -27,8 +42,26 @@ impl Progress {
         if !self.wanted || self.started.elapsed() < PATIENCE {
             return;
         }
-        self.bar.get_or_insert_with(|| bar(self.total)).set_position(done);
+        self.bar.get_or_init(|| bar(self.total)).set_position(done);
     }
+}
+
+/// Waits for a signal, tidies up and lets it end the process.
+fn watch(bar: Arc<OnceLock<ProgressBar>>, unfinished: Option<PathBuf>) -> io::Result<Handle> {
+    let ignored = signals::ignored();
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !ignored.contains(signal)))?;
+    let handle = signals.handle();
+    std::thread::Builder::new().name("signals".into()).stack_size(256 << 10).spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            if let Some(bar) = bar.get() {
+                bar.finish_and_clear();
+            }
+            // Nobody is left to be told when these fail.
+            let _ = unfinished.map(fs::remove_file);
+            let _ = emulate_default_handler(signal);
+        }
+    })?;
+    Ok(handle)
 }
 
 fn bar(total: u64) -> ProgressBar {
@@ -42,7 +75,10 @@ fn bar(total: u64) -> ProgressBar {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Some(bar) = &self.bar {
+        if let Some(watch) = &self.watch {
+            watch.close();
+        }
+        if let Some(bar) = self.bar.get() {
             bar.finish_and_clear();
         }
     }

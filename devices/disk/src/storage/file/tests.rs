@@ -194,7 +194,7 @@ fn one_writer_or_many_readers() {
     for access in [Access::ReadOnly, Access::ReadWrite] {
         let error = refusal(&path, access);
         assert!(matches!(error.kind(), OpenErrorKind::Locked));
-        assert!(error.to_string().ends_with("it is in use (by another VM, or given twice)"), "{error}");
+        assert!(error.to_string().ends_with("it is in use (by another VM or program, or given twice)"), "{error}");
     }
     drop(writer);
     let readers = [(); 3].map(|()| FileStorage::open(&path, Access::ReadOnly).unwrap());
