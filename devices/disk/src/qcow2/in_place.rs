@@ -17,6 +17,7 @@ use super::header::{Header, L1};
 use super::lookup::{Lookup, Slot};
 use super::space::Space;
 use super::{check, head, packed, spec};
+use crate::SECTOR;
 use crate::check::Findings;
 use crate::error::LayoutError;
 use crate::image::layout::{Layout, Packed, Run};
@@ -297,6 +298,8 @@ fn refuse(header: &Header) -> Result<(), LayoutError> {
         (header.is_extended(), "qcow2 images with extended L2 entries are not written in place"),
         (header.snapshots > 0, "qcow2 images with internal snapshots are not written in place"),
         (header.has_bitmaps, "qcow2 images with persistent bitmaps are not written in place"),
+        // A guest sees whole sectors, and what it wrote past the disk's end would read as zero.
+        (!header.size.is_multiple_of(SECTOR), "qcow2 images whose disk ends inside a sector are not written in place"),
         (header.incompatible & spec::CORRUPT != 0, "it is marked as corrupt, so it is not written"),
     ];
     match reasons.into_iter().find(|(applies, _)| *applies) {

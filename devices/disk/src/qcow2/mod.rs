@@ -34,11 +34,11 @@ mod tests;
 
 use std::sync::Arc;
 
-use crate::Format;
 use crate::error::LayoutError;
 use crate::image::Changeable;
 use crate::image::layout::{Layer, Parent};
 use crate::storage::{Storage, write_bytes};
+use crate::{Format, SECTOR};
 
 use header::L1;
 use in_place::InPlace;
@@ -63,8 +63,8 @@ pub fn read(storage: Arc<dyn Storage>) -> Result<Layer, LayoutError> {
 /// changed is there for others only after [`Changeable::flush`], and their refcounts only after [`Changeable::close`].
 ///
 /// # Errors
-/// [`LayoutError::Unsupported`] for version 2, extended L2 entries, internal snapshots, bitmaps and images that are marked as
-/// corrupt; damage, also where it does not keep anybody from reading the image.
+/// [`LayoutError::Unsupported`] for version 2, extended L2 entries, internal snapshots, bitmaps, images that are marked as
+/// corrupt and disks that end inside a sector; damage, also where it does not keep anybody from reading the image.
 pub fn open_changeable(storage: Arc<dyn Storage>) -> Result<(Arc<dyn Changeable>, Option<Parent>), LayoutError> {
     let layer = InPlace::open(storage)?;
     let parent = layer.header.parent();
@@ -91,8 +91,8 @@ impl Default for Options {
 /// when this returns.
 ///
 /// # Errors
-/// [`LayoutError::Unsupported`] when the disk is too large for its clusters, or the backing file's name for the header; whatever
-/// the storage says.
+/// [`LayoutError::Unsupported`] when the disk is not whole sectors or too large for its clusters, or the backing file's name
+/// for the header; whatever the storage says.
 pub fn create(storage: Arc<dyn Storage>, size: u64, options: &Options) -> Result<Arc<dyn Changeable>, LayoutError> {
     let unsupported = |what: String, remedy| Err(LayoutError::Unsupported { what, remedy });
     let cluster_bits = options.cluster_size.checked_ilog2().unwrap_or(0);
@@ -101,6 +101,12 @@ pub fn create(storage: Arc<dyn Storage>, size: u64, options: &Options) -> Result
         return unsupported(what, "take a power of two from 512 to 2097152");
     }
     let cluster = u64::from(options.cluster_size);
+    if !size.is_multiple_of(SECTOR) {
+        return unsupported(
+            format!("a disk of {size} bytes cannot be made"),
+            "give a size that is a multiple of 512 bytes",
+        );
+    }
     let entries = size.div_ceil(cluster / spec::ENTRY * cluster);
     let Some(entries) = u32::try_from(entries).ok().filter(|n| u64::from(*n) <= spec::MAX_L1 / spec::ENTRY) else {
         let what = format!("a disk of {size} bytes is too large for clusters of {cluster} bytes");

@@ -139,6 +139,19 @@ fn sizes_that_cannot_be_are_refused() {
 }
 
 #[test]
+fn a_disk_that_ends_inside_a_sector_is_only_read() {
+    let memory = Memory::new(Vec::new());
+    drop(create(Arc::clone(&memory) as _, 4096, &Options::default()).unwrap());
+    let mut bytes = memory.bytes();
+    open_changeable(Memory::new(bytes.clone())).unwrap();
+    // Its last sector would take in what is written to it, and forget a part.
+    patch(&mut bytes, spec::at::SIZE, &4000_u64.to_be_bytes());
+    assert!(matches!(open_changeable(Memory::new(bytes.clone())), Err(LayoutError::Unsupported { .. })));
+    assert_eq!(read_all(read(Memory::new(bytes)).unwrap().layout).unwrap(), [0; 4096]);
+    assert!(matches!(create(Memory::new(Vec::new()), 4000, &Options::default()), Err(LayoutError::Unsupported { .. })));
+}
+
+#[test]
 fn features_that_nobody_knows_are_named() {
     let (mut bytes, _) = small();
     patch(&mut bytes, spec::at::INCOMPATIBLE_FEATURES, &(1_u64 << 40 | 1 << 5).to_be_bytes());
