@@ -40,6 +40,11 @@ fn any_image_is_harmless() {
 }
 
 #[test]
+fn any_image_that_is_changed_holds_what_was_written() {
+    replay("disk_qcow2_write", ovum_disk::fuzz::qcow2_write);
+}
+
+#[test]
 fn any_compressed_file_is_harmless() {
     replay("disk_gzip", ovum_disk::fuzz::gzip);
     replay("disk_bzip2", ovum_disk::fuzz::bzip2);

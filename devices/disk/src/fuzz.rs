@@ -1,5 +1,7 @@
 //! What the fuzz targets do with their inputs; plain functions, so that tests replay the seeds.
 
+mod write;
+
 use std::sync::Arc;
 
 use vm_memory::VolatileSlice;
@@ -8,6 +10,8 @@ use crate::storage::testing::Memory;
 use crate::storage::unpack::Tuning;
 use crate::storage::{Alone, Bzip2, Gzip, Neighbours, Storage, read_bytes};
 use crate::{Access, Disk, Format, LayoutError, check, open_storage};
+
+pub use write::qcow2_write;
 
 /// The most that is read of a disk, at its front and at its back, in bytes.
 const READ: u64 = 4 << 20;
