@@ -1,14 +1,15 @@
-use std::io::Write;
+use std::io::{self, Write};
+use std::sync::Arc;
 
 use bzip2::Compression;
 use bzip2::write::BzEncoder;
 
 use super::*;
-use crate::Damage;
 use crate::storage::testing::{Faulty, Memory};
-use crate::storage::unpack::CHUNK_LEN;
 use crate::storage::unpack::testing::{assert_same, bytes, read};
-use crate::storage::{Part, read_bytes};
+use crate::storage::unpack::{CHUNK_LEN, Tuning};
+use crate::storage::{Part, Storage, read_bytes};
+use crate::{Damage, LayoutError};
 
 const SMALL: Tuning = Tuning { spacing: 1, kept: 4, live: 2, cache: 4 * CHUNK_LEN };
 
@@ -60,7 +61,7 @@ fn blocks_of_runs_are_larger_than_they_say() {
     for at in [70_000_000, 1, 104_000_000, 69_999_000] {
         assert!(read(&disk, at, 2000) == expected[at..at + 2000]);
     }
-    let (now, most) = disk.0.memory(100, 900_000 * 4 + 100_000);
+    let (now, most) = disk.memory(100, 900_000 * 4 + 100_000);
     assert!(now <= most && most < 21 << 20, "{now} of {most} bytes");
     let error = Bzip2::new(packed, None, 10 << 20).unwrap_err();
     assert!(matches!(error, LayoutError::Damaged(damage) if damage.field == "unpacked size"));
@@ -71,7 +72,7 @@ fn places_are_thinned_out() {
     let expected = bytes(900_000, 5);
     let packed: Vec<u8> = expected.chunks(30_000).flat_map(|part| pack(part, 1)).collect();
     let disk = open(packed).unwrap();
-    let (kept, spacing, _) = disk.0.places();
+    let (kept, spacing, _) = disk.places();
     assert!((1..=4).contains(&kept) && spacing > 100_000, "{kept} places, {spacing} bytes apart");
     assert_same(&disk, &expected, 20);
 }

@@ -1,14 +1,15 @@
-use std::io::Write;
+use std::io::{self, Write};
+use std::sync::Arc;
 
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 
 use super::*;
 use crate::storage::testing::{Faulty, Memory};
-use crate::storage::unpack::CHUNK_LEN;
 use crate::storage::unpack::testing::{assert_same, bytes, read};
-use crate::storage::{Part, read_bytes};
-use crate::{Damage, OpenErrorKind};
+use crate::storage::unpack::{CHUNK, CHUNK_LEN, Stream, Tuning};
+use crate::storage::{Part, Storage, read_bytes};
+use crate::{Damage, LayoutError, OpenErrorKind};
 
 const SMALL: Tuning = Tuning { spacing: CHUNK, kept: 4, live: 2, cache: 2 * CHUNK_LEN };
 
@@ -165,11 +166,11 @@ fn bombs_are_refused_and_memory_has_a_bound() {
     for offset in [0, (1 << 30) - 100, 500_000_000, 123_456_789] {
         assert_eq!(read(&gzip, offset, 100), [0; 100]);
     }
-    let (now, most) = gzip.0.memory(Place::KEPT, Place::LIVE);
+    let (now, most) = gzip.memory(Place::KEPT, Place::LIVE);
     assert!(now <= most && most < 8 << 20, "{now} of {most} bytes");
-    let (kept, spacing, _) = gzip.0.places();
-    assert!((TUNING.kept / 2 - 1..=TUNING.kept).contains(&kept), "{kept} places");
-    assert_eq!(spacing, 8 * TUNING.spacing);
+    let (kept, spacing, _) = gzip.places();
+    assert!((Place::TUNING.kept / 2 - 1..=Place::TUNING.kept).contains(&kept), "{kept} places");
+    assert_eq!(spacing, 8 * Place::TUNING.spacing);
     let error = Gzip::new(packed.clone(), None, 1 << 27).unwrap_err();
     let error = crate::OpenError::from_layout(std::path::Path::new("bomb"), error);
     assert!(
@@ -185,7 +186,7 @@ fn readers_in_order_do_not_go_back() {
     let tuning = Tuning { spacing: 1 << 40, kept: 4, live: 4, cache: 0 };
     let packed = Memory::new(pack(&expected, 6));
     let gzip = Gzip::tuned(packed, Some(expected.len() as u64), 1 << 30, tuning).unwrap();
-    let places = || gzip.0.places().2;
+    let places = || gzip.places().2;
     for step in 0..8 {
         for reader in [0, 1 << 20, 3 << 20] {
             let start = reader + step * 65_536;

@@ -46,6 +46,9 @@ pub struct Tuning {
 
 /// Something that is unpacked from front to back.
 pub trait Stream: Send + Sized {
+    /// How much of it is kept where nobody says otherwise.
+    const TUNING: Tuning;
+
     /// All that is needed to go on from a place.
     type Place: Clone + Send;
 
@@ -86,8 +89,26 @@ pub struct Unpacked<S: Stream> {
 }
 
 impl<S: Stream> Unpacked<S> {
-    /// As [`Gzip::new`](super::Gzip::new).
-    pub fn new(storage: Arc<dyn Storage>, size: Option<u64>, limit: u64, tuning: Tuning) -> Result<Self, LayoutError> {
+    /// What is in `storage`.
+    ///
+    /// With a `size` (in bytes, from whoever packed it), no more than the beginning is read now; it is trusted only as a
+    /// limit: if there is less, reads past the true end say [`io::ErrorKind::UnexpectedEof`]; if there is more, nobody sees
+    /// it. Without it, all of the file is unpacked once, to nowhere, to see how long it is: what a file says of that itself
+    /// is little (gzip: its lowest 32 bits) or nothing. More than `limit` bytes are refused.
+    ///
+    /// # Errors
+    /// [`LayoutError::Damaged`], and when `storage` cannot be read.
+    pub fn new(storage: Arc<dyn Storage>, size: Option<u64>, limit: u64) -> Result<Self, LayoutError> {
+        Self::tuned(storage, size, limit, S::TUNING)
+    }
+
+    /// As [`Unpacked::new`], with so much kept.
+    pub(crate) fn tuned(
+        storage: Arc<dyn Storage>,
+        size: Option<u64>,
+        limit: u64,
+        tuning: Tuning,
+    ) -> Result<Self, LayoutError> {
         let mut places = Places::<S>::new(Input::new(storage), tuning);
         let size = match size {
             Some(size) if size > limit => return Err(too_long(&places.input, limit).into()),
@@ -133,19 +154,22 @@ impl<S: Stream> Unpacked<S> {
         let places = self.places.lock().unwrap();
         (places.kept.len(), places.spacing, places.live.iter().map(S::at).collect())
     }
+}
 
-    /// What it is called.
-    pub fn name(&self) -> String {
+impl<S: Stream> Storage for Unpacked<S> {
+    fn name(&self) -> String {
         self.name.clone()
     }
 
-    /// How many bytes there are.
-    pub fn size(&self) -> u64 {
+    fn size(&self) -> u64 {
         self.size
     }
 
-    /// As [`Storage::read_at`].
-    pub fn read_at(&self, mut offset: u64, into: &[VolatileSlice<'_>]) -> io::Result<()> {
+    fn is_read_only(&self) -> bool {
+        true
+    }
+
+    fn read_at(&self, mut offset: u64, into: &[VolatileSlice<'_>]) -> io::Result<()> {
         let mut left = total(into);
         if offset.checked_add(left).is_none_or(|end| end > self.size) {
             return Err(io::ErrorKind::UnexpectedEof.into());
