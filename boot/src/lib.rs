@@ -4,6 +4,7 @@
 //! * [`initramfs`]: reads an initramfs into what the kernel leaves.
 //! * [`cmdline`]: the kernel's command line.
 //! * [`cpio`]: writes initramfs archives.
+//! * [`ovf`]: OVF descriptors.
 //!
 //! Files are hostile: every length and address in them is checked before it is used. Nothing here knows KVM, and nothing
 //! but [`kernel`] knows CPU architectures, and those only as facts that headers state.
@@ -17,6 +18,7 @@ pub mod fuzz;
 pub mod initramfs;
 pub mod kernel;
 mod memory;
+pub mod ovf;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testkernel;
 
