@@ -250,6 +250,8 @@ pub struct System {
     pub boot_order: Vec<String>,
     /// InstallSection: the guest installs itself at its first start and shuts down or reboots.
     pub install: Option<Install>,
+    /// The kernel that this machine is started with, where its package brings one beside its disks.
+    pub direct_boot: Option<DirectBoot>,
     /// Products, properties, licences.
     pub about: About,
     /// What the descriptor asks for and this machine will not have, item by item.
@@ -278,6 +280,21 @@ impl Firmware {
         }
     }
 }
+
+/// Ovum's own section, `DirectBootSection` in [`DIRECT_BOOT_NAMESPACE`]: a kernel in the package, as `ovum pack --kernel` makes
+/// it. Other programs may ignore it (`ovf:required="false"`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DirectBoot {
+    /// The id of the file with the kernel: `<Kernel ovf:fileRef=""/>`.
+    pub kernel: String,
+    /// The id of the file with the initramfs: `<Initrd ovf:fileRef=""/>`.
+    pub initrd: Option<String>,
+    /// Kernel arguments after Ovum's own: `<CommandLine>`.
+    pub cmdline: String,
+}
+
+/// The XML namespace of [`DirectBoot`].
+pub const DIRECT_BOOT_NAMESPACE: &str = "urn:ovum:direct-boot:1";
 
 /// InstallSection (DSP0243 9.9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
