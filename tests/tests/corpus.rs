@@ -1,5 +1,5 @@
-//! Every descriptor of the corpus, as `ovum inspect --json` shows it, against values that were written down by reading the
-//! XML with other eyes (`tests/corpus`).
+//! Every descriptor of the corpus, and every sample of our own (`resources/ovf`), as `ovum inspect --json` shows it, against
+//! values that were written down by reading the XML with other eyes (`tests/corpus`).
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where its expectation does not hold")]
 #![allow(clippy::print_stdout, reason = "it says what it compared")]
 
@@ -17,8 +17,8 @@ fn corpus() -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-fn expectations() -> Map<String, Value> {
-    let text = fs::read_to_string(binaries::repository().join("tests/corpus/expected.json")).unwrap();
+fn expectations(name: &str) -> Map<String, Value> {
+    let text = fs::read_to_string(binaries::repository().join("tests/corpus").join(name)).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
@@ -28,25 +28,28 @@ fn every_descriptor_of_the_corpus_is_read_as_it_is_meant() -> Result<()> {
         println!("there is no corpus beside the repository (../shared/ovf-corpus): nothing was compared");
         return Ok(());
     };
+    compare_all(&folder, "expected.json")
+}
+
+#[test]
+fn every_sample_is_read_as_it_is_meant() -> Result<()> {
+    compare_all(&binaries::repository().join("resources/ovf"), "samples.json")
+}
+
+fn compare_all(folder: &Path, expectations_in: &str) -> Result<()> {
+    let expected = expectations(expectations_in);
     let mut differences = Vec::new();
-    let expected = expectations();
+    // One without an expectation would never be compared.
+    for name in names(folder).iter().filter(|name| !expected.contains_key(*name)) {
+        differences.push(format!("{name} is not in {expectations_in}"));
+    }
     for (name, expectation) in &expected {
-        let call = limited::ovum(&folder, ["inspect", "--json", name])?;
+        let call = limited::ovum(folder, ["inspect", "--json", name])?;
         differences.extend(judge(expectation, &call).into_iter().map(|difference| format!("{name}: {difference}")));
     }
     println!("{} descriptors, {} differences", expected.len(), differences.len());
     assert!(differences.is_empty(), "\n{}", differences.join("\n"));
     Ok(())
-}
-
-/// A descriptor without an expectation would never be compared.
-#[test]
-fn every_descriptor_of_the_corpus_has_an_expectation() {
-    let Some(folder) = corpus() else { return };
-    let expected = expectations();
-    for name in names(&folder) {
-        assert!(expected.contains_key(&name), "{name}");
-    }
 }
 
 fn names(folder: &Path) -> Vec<String> {
