@@ -5,6 +5,7 @@
 //! * [`cmdline`]: the kernel's command line.
 //! * [`cpio`]: writes initramfs archives.
 //! * [`ovf`]: OVF descriptors.
+//! * [`environment`]: what a guest is told at its start.
 //!
 //! Files are hostile: every length and address in them is checked before it is used. Nothing here knows KVM, and nothing
 //! but [`kernel`] knows CPU architectures, and those only as facts that headers state.
@@ -12,6 +13,7 @@
 mod bytes;
 pub mod cmdline;
 pub mod cpio;
+pub mod environment;
 mod file;
 #[cfg(any(test, feature = "test-support"))]
 pub mod fuzz;
