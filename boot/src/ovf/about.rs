@@ -29,7 +29,7 @@ pub fn section<'d>(
 ) -> Result<(), DescriptorError> {
     let kind = section.kind();
     if tree.reader.ignores(kind) {
-        about.noted.push(tree.reader.pass_over(section, kind, "it is not obeyed")?);
+        about.noted.push(tree.reader.pass_over(section, kind, "is not obeyed")?);
         return Ok(());
     }
     if section.namespace().is_some_and(is_vmware)
@@ -40,7 +40,7 @@ pub fn section<'d>(
     }
     match kind {
         _ if !section.is_ovf() => {
-            about.noted.push(tree.reader.pass_over(section, kind, "it is not known here")?);
+            about.noted.push(tree.reader.pass_over(section, kind, "is not known here")?);
         }
         "ProductSection" => product(section, about, scope, tree)?,
         "EulaSection" => {
@@ -82,10 +82,10 @@ pub fn section<'d>(
         | "VirtualHardwareSection"
         | "OperatingSystemSection"
         | "InstallSection" => {
-            let noted = tree.reader.pass_over(section, kind, "it does not belong here (DSP0243, 9)")?;
+            let noted = tree.reader.pass_over(section, kind, "does not belong here (DSP0243, 9)")?;
             about.noted.push(noted);
         }
-        _ => about.noted.push(tree.reader.pass_over(section, kind, "it is not known here")?),
+        _ => about.noted.push(tree.reader.pass_over(section, kind, "is not known here")?),
     }
     Ok(())
 }
@@ -171,7 +171,7 @@ fn scale_out(section: Element<'_>, about: &mut About, tree: &mut Tree<'_, '_, '_
     };
     let minimum = count.number("minimum")?.unwrap_or(1);
     if minimum > 1 {
-        let why = format!("it asks for at least {minimum} instances; one of each machine is started here");
+        let why = format!("asks for at least {minimum} instances; one of each machine is started here");
         about.noted.push(tree.reader.pass_over(section, "ScaleOutSection", &why)?);
         return Ok(());
     }
@@ -191,7 +191,7 @@ fn placement_group(
 ) -> Result<(), DescriptorError> {
     let policy = section.word("policy").unwrap_or("affinity");
     if policy.eq_ignore_ascii_case("availability") {
-        let why = "it asks for machines on different hosts; everything runs on this one";
+        let why = "asks for machines on different hosts; everything runs on this one";
         about.noted.push(tree.reader.pass_over(section, "PlacementGroupSection", why)?);
         return Ok(());
     }
@@ -205,7 +205,7 @@ fn encryption(section: Element<'_>, about: &mut About, tree: &mut Tree<'_, '_, '
         about.noted.push(noted(section, "nothing is encrypted".to_owned()));
         return Ok(());
     }
-    let why = "parts of the package are encrypted, which cannot be undone here";
+    let why = "encrypts parts of the package, which cannot be undone here";
     about.noted.push(tree.reader.pass_over(section, "EncryptionSection", why)?);
     Ok(())
 }

@@ -105,7 +105,7 @@ impl<'d> Disks<'d> {
         let disk = Disk {
             id: id.to_owned(),
             file: file.map(|file| file.id.clone()),
-            format: disk_format::declared(element, file.is_some(), reader),
+            format: disk_format::declared(element, file.is_some() && problem.is_none(), reader),
             capacity_bytes,
             populated_bytes: populated(element, capacity_bytes, reader),
             parent: element.word("parentRef").map(str::to_owned),

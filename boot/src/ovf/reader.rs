@@ -93,24 +93,24 @@ impl<'r> Reader<'r> {
     /// When the section is required.
     pub fn pass_over(&mut self, section: Element<'_>, name: &str, why: &str) -> Result<Noted, DescriptorError> {
         let name = shown(name);
-        let noted = Noted { section: name.clone(), summary: format!("passed over: {why}") };
+        let noted = Noted { section: name.clone(), summary: format!("passed over: it {why}") };
         if self.ignores(section.kind()) {
             self.warn(
                 codes::SECTION_IGNORED,
                 section,
-                format!("{name} is required and was passed over, as you said: {why}"),
+                format!("{name} is required and was passed over, as you said: it {why}"),
             );
             return Ok(noted);
         }
         if !section.required() {
-            self.warn(codes::SECTION_OPTIONAL, section, format!("{name} was passed over: {why}"));
+            self.warn(codes::SECTION_OPTIONAL, section, format!("{name} was passed over: it {why}"));
             return Ok(noted);
         }
         let remedy =
             format!("add --ignore-section {name} to go on without it, if the guest can do without what it asks for");
         Err(DescriptorError {
             element: Some(name.clone()),
-            ..section.error(format!("{name} is required, and {why}"), remedy)
+            ..section.error(format!("it is required, and {why}"), remedy)
         })
     }
 
@@ -131,7 +131,8 @@ impl<'r> Reader<'r> {
     /// When it is not understood and required.
     pub fn understands(&mut self, section: Element<'_>, known: &[&str]) -> Result<bool, DescriptorError> {
         let Some(stranger) = self.stranger(section, known) else { return Ok(true) };
-        let why = format!("the element <{}> in it, in line {}, is not known", stranger.shown(), stranger.line());
+        let why =
+            format!("has the element <{}> in it, in line {}, which is not known", stranger.shown(), stranger.line());
         self.pass_over(section, section.kind(), &why).map(|_| false)
     }
 }

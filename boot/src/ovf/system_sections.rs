@@ -131,7 +131,7 @@ pub fn direct_boot(
     reader: &mut Reader<'_>,
 ) -> Result<Option<DirectBoot>, DescriptorError> {
     if reader.ignores("DirectBootSection") {
-        reader.pass_over(section, "DirectBootSection", "it is not obeyed")?;
+        reader.pass_over(section, "DirectBootSection", "is not obeyed")?;
         return Ok(None);
     }
     let file = |name: &str| {

@@ -117,8 +117,8 @@ impl<'b, 'd, 'r> Build<'b, 'd, 'r> {
                 self.system.serials = self.system.serials.saturating_add(1);
                 Ok(())
             }
-            Role::Spare(what) | Role::Missing(what) => {
-                self.leave_out(item, role, &format!("there is no such thing here ({what})"));
+            Role::Spare(_) | Role::Missing(_) => {
+                self.leave_out(item, role, "machines here have no such device");
                 Ok(())
             }
         }
@@ -127,7 +127,8 @@ impl<'b, 'd, 'r> Build<'b, 'd, 'r> {
     /// Leaves an item out, and says so if the guest expects it.
     pub(super) fn leave_out(&mut self, item: &Item<'_>, role: Role, why: &str) {
         let what = item.shown(role.what());
-        if item.required() {
+        // In oVirt's dialect nobody says what is required.
+        if item.required() && !self.reader.is_ovirt {
             self.reader.warn(codes::ITEM_LEFT_OUT, item.element, format!("{what} is left out: {why}"));
         }
         self.system.left_out.push(LeftOut { what, why: why.to_owned(), line: item.element.line() });
