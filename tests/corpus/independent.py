@@ -403,7 +403,7 @@ class Descriptor:
                 "type": attr(element, "type"),
                 "value": value,
                 "user_configurable": configurable,
-                "required": configurable and value is None and not may_be_empty(element),
+                "required": configurable and not may_be_empty(element),
             }
 
 
