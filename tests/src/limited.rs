@@ -65,14 +65,21 @@ impl Call {
             format!("{} lines in place of a cause and a remedy", lines.len())
         } else if !lines.first().is_some_and(|cause| cause.to_lowercase().contains(&place.to_lowercase())) {
             format!("the cause does not name {place:?}")
-        } else if self.errors.chars().any(|c| c.is_control() && c != '\n') {
-            "control characters in the message".to_owned()
+        } else if let Some(character) = unshowable(&self.errors) {
+            format!("{character:?} in the message")
         } else {
             return None;
         };
         let shown: String = self.errors.chars().take(600).collect();
         Some(format!("{wrong}: {shown:?}"))
     }
+}
+
+/// The first character in a text that a terminal would obey rather than show, or that turns the text around.
+#[must_use]
+pub fn unshowable(text: &str) -> Option<char> {
+    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().find(|c| c.is_control() && *c != '\n' || turns(*c))
 }
 
 /// All that is in a folder, with sizes.

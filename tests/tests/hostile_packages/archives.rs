@@ -10,6 +10,11 @@ fn begun() -> Tar {
     Tar::new().file("package.ovf", MINIMAL.as_bytes())
 }
 
+/// Where the header behind [`begun`] is.
+fn second_header() -> String {
+    (512 + MINIMAL.len().next_multiple_of(512)).to_string()
+}
+
 /// A whole package, and one member more.
 fn with_member(name: &[u8], kind: u8) -> Vec<u8> {
     begun().file("disk.vmdk", DISK).member(&Header::new(name, 0, kind), &[]).end()
@@ -28,14 +33,16 @@ fn a_right_archive_is_read() {
 #[test]
 fn names_of_members() {
     let mut cases = Vec::new();
-    for name in
-        ["../evil.txt", "/tmp/evil.txt", "a/../../../evil.txt", "..", "./../evil.txt", "evil\ntxt", "evil\x1b[31m"]
-    {
+    for name in ["../evil.txt", "/tmp/evil.txt", "a/../../../evil.txt", "..", "./../evil.txt"] {
         cases
             .push(Case::archive(&format!("a member {name:?}"), with_member(name.as_bytes(), kind::FILE)).names("evil"));
     }
     cases[3] = Case::archive("a member \"..\"", with_member(b"..", kind::FILE)).names("..");
     cases.push(Case::archive("a member without a name", with_member(b"", kind::FILE)).names("package.ova"));
+    // Nobody asks for these, and they are shown to nobody as they are.
+    for name in ["evil\ntxt", "evil\x1b[31m", "evil\u{9b}31m", "evil\u{202e}txt"] {
+        cases.push(Case::archive(&format!("a member {name:?}"), with_member(name.as_bytes(), kind::FILE)).survived());
+    }
     cases.push(Case::archive("a name that is not UTF-8", with_member(b"evil\xff", kind::FILE)).survived());
     cases.push(
         Case::archive("a name of pax", begun().file("disk.vmdk", DISK).pax(&["path=../evil.txt"]).file("x", b"").end())
@@ -129,12 +136,13 @@ fn sizes_that_lie() {
         Case::archive("letters", disk(plain().size_field(*b"0000000009x\0"))),
         Case::archive("pax: negative", claims("size=-1")),
         Case::archive("pax: 10^30", claims("size=1000000000000000000000000000000")),
-        Case::archive("pax: 40 GB", claims("size=42949672960")),
         Case::archive("pax: a fraction", claims("size=1.5")),
         Case::archive("pax: letters", claims("size=0x10")),
     ];
-    cases = cases.into_iter().map(|case| case.names("disk.vmdk")).collect();
+    // Where no name was read yet, the place is the offset.
+    cases = cases.into_iter().map(|case| case.names("package.ova").names(&second_header())).collect();
     let wide = Tar::new().member(&wide_descriptor, MINIMAL.as_bytes()).end();
+    cases.push(Case::archive("pax: 40 GB", claims("size=42949672960")).names("disk.vmdk"));
     cases.push(Case::archive("a descriptor of 40 GB", wide).names("package.ov"));
     judge_all(&cases);
 }
@@ -199,8 +207,8 @@ fn archives_that_are_cut_or_none() {
         Case::archive("no descriptor", Tar::new().file("disk.vmdk", DISK).end()).names("package.ova"),
         Case::archive("text", b"not an archive at all ".repeat(100)).names("package.ova"),
         compressed("package.tar.gz", gzip(&whole), "tar"),
-        compressed("packed.ova", gzip(&whole), "gzip"),
-        compressed("package.ovf.gz", gzip(MINIMAL.as_bytes()), "gzip"),
+        compressed("packed.ova", gzip(&whole), "tar"),
+        compressed("package.ovf.gz", gzip(MINIMAL.as_bytes()), "gunzip"),
         compressed("package.zip", zip.clone(), "unzip"),
         compressed("zipped.ova", zip, "unzip"),
     ]);

@@ -105,6 +105,9 @@ impl Case {
             Ok(call) => call,
             Err(failure) => return Some(failure.to_string()),
         };
+        if let Some(character) = limited::unshowable(&call.output).or_else(|| limited::unshowable(&call.errors)) {
+            return Some(format!("it prints {character:?}"));
+        }
         if self.refused_by.contains(&command) {
             return self.lacks_a_place(&call).or_else(|| {
                 let advice = call.errors.lines().last().unwrap_or("").to_lowercase();

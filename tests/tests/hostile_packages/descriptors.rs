@@ -50,8 +50,10 @@ fn what_is_no_envelope() {
         Case::descriptor("an empty file", "").names("package.ovf"),
         Case::descriptor("blanks", "  \n \n").names("package.ovf"),
         Case::descriptor("zeroes", vec![0; 4096]).names("package.ovf"),
-        Case::descriptor("HTML", "<HTML>\n<BODY><H1>Error 404</H1></BODY></HTML>\n").names("line 1"),
-        Case::descriptor("an error page", "404 Not Found\n").names("line 1"),
+        Case::descriptor("HTML", "<HTML>\n<BODY><H1>Error 404</H1></BODY></HTML>\n")
+            .names("package.ovf")
+            .names("web page"),
+        Case::descriptor("an error page", "404 Not Found\n").names("package.ovf"),
         Case::descriptor("half of it", cut).names("line"),
         Case::descriptor("something behind it", format!("{MINIMAL}<more/>")).names("line"),
         Case::descriptor("not UTF-8", not_utf8).names("line"),
@@ -104,7 +106,10 @@ fn numbers() {
         ["-1", "99999999999999999999999999", "18446744073709551615", "NaN", "0x80", "1e400", "many", "+-1", "0"]
     {
         cases.push(Case::descriptor(&format!("memory {value}"), memory(value)));
-        cases.push(Case::descriptor(&format!("capacity {value}"), capacity(value)));
+        // A capacity of nothing is what some write who do not know it.
+        if value != "0" {
+            cases.push(Case::descriptor(&format!("capacity {value}"), capacity(value)));
+        }
     }
     for value in ["-1", "0", "1.5", "4294967297", "99999999999999999999999", "two"] {
         cases.push(Case::descriptor(&format!("processors {value}"), cpus(value)));
@@ -163,7 +168,9 @@ fn ids_that_are_twice_there_or_nowhere() {
         Case::descriptor("a host resource of nobody", with("ovf:/disk/disk1", "ovf:/pool/nowhere")).names("nowhere"),
         Case::descriptor("a parent that is nowhere", with("<Disk ", "<Disk ovf:parentRef=\"nowhere\" "))
             .names("nowhere"),
-        Case::descriptor("its own parent", with("<Disk ", "<Disk ovf:parentRef=\"disk1\" ")).names("disk1"),
+        Case::descriptor("its own parent", with("<Disk ", "<Disk ovf:parentRef=\"disk1\" "))
+            .names("parentRef")
+            .names("line 11"),
         Case::descriptor(
             "each the other's parent",
             with("</DiskSection>", &format!("{parents}</DiskSection>")).replace("/disk/disk1", "/disk/a"),
@@ -220,8 +227,7 @@ fn control_characters() {
     std::fs::write(folder.path().join("package.ovf"), text).unwrap();
     for arguments in [INSPECT, VERIFY, RUN] {
         let call = ovum_tests::limited::ovum(folder.path(), arguments.iter().copied().chain(["package.ovf"])).unwrap();
-        let obeyed = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
-        assert!(!call.output.contains(obeyed), "{arguments:?}: {:?}", call.output);
-        assert!(!call.errors.contains(obeyed), "{arguments:?}: {:?}", call.errors);
+        assert_eq!(ovum_tests::limited::unshowable(&call.output), None, "{arguments:?}: {:?}", call.output);
+        assert_eq!(ovum_tests::limited::unshowable(&call.errors), None, "{arguments:?}: {:?}", call.errors);
     }
 }
