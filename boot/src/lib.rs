@@ -5,6 +5,7 @@
 //! * [`cmdline`]: the kernel's command line.
 //! * [`cpio`]: writes initramfs archives.
 //! * [`ovf`]: OVF descriptors.
+//! * [`pack`]: writes OVF packages.
 //!
 //! Files are hostile: every length and address in them is checked before it is used. Nothing here knows KVM, and nothing
 //! but [`kernel`] knows CPU architectures, and those only as facts that headers state.
@@ -19,6 +20,7 @@ pub mod initramfs;
 pub mod kernel;
 mod memory;
 pub mod ovf;
+pub mod pack;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testkernel;
 
