@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use ovum_disk::storage::Storage;
 use ovum_disk::{Damage, OpenError, io_remedy};
 
 /// A package that was not made.
@@ -38,8 +39,8 @@ impl PackError {
         Self::Recipe { cause: cause.into(), remedy: remedy.into() }
     }
 
-    pub(super) fn write(what: &str, error: io::Error) -> Self {
-        Self::Write { what: what.to_owned(), error }
+    pub(super) fn write(to: &dyn Storage, error: io::Error) -> Self {
+        Self::Write { what: to.name(), error }
     }
 
     /// Whether the host is to blame, and not what was asked for.

@@ -47,6 +47,11 @@ impl Member {
         write_bytes(self, self.size(), bytes)
     }
 
+    /// What it is written to.
+    pub(super) fn below(&self) -> &dyn Storage {
+        self.below.as_ref()
+    }
+
     /// Its size and its digest.
     pub(super) fn finish(&self) -> Finished {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

@@ -34,7 +34,7 @@ use std::sync::Arc;
 
 use ovum_disk::storage::{Storage, read_bytes};
 use ovum_disk::write::{self, Target};
-use ovum_disk::{Disk, Image, copy};
+use ovum_disk::{Disk, Image, LayoutError, OpenError, copy};
 
 use descriptor::Names;
 pub use error::PackError;
@@ -130,11 +130,12 @@ impl Room {
     /// Writes it; what is left of the room becomes blanks and a line's end.
     fn fill(&self, mut bytes: Vec<u8>) -> Result<Finished, PackError> {
         let missing = self.len.checked_sub(bytes.len());
-        let missing = missing.ok_or_else(|| PackError::write(self.slot.name(), io::ErrorKind::FileTooLarge.into()))?;
+        let missing = missing
+            .ok_or_else(|| PackError::write(self.slot.storage().as_ref(), io::ErrorKind::FileTooLarge.into()))?;
         bytes.extend(std::iter::repeat_n(b' ', missing.saturating_sub(1)));
         bytes.extend((missing > 0).then_some(b'\n'));
         let member = Member::new(&self.slot);
-        member.append(&bytes).map_err(|error| PackError::write(self.slot.name(), error))?;
+        member.append(&bytes).map_err(|error| PackError::write(self.slot.storage().as_ref(), error))?;
         Ok(member.finish())
     }
 }
@@ -205,12 +206,15 @@ fn pack_disk(image: &Image, member: &Arc<Member>, work: &mut Work<'_>, before: u
     let storage: Arc<dyn Storage> = Arc::<Member>::clone(member);
     // A number that tells the image from others, and is the same each time that it is made.
     let seed = crc32fast::hash(member.name().as_bytes());
-    let cannot = |error| PackError::Disk(ovum_disk::OpenError::from_layout(member.name().as_ref(), error));
+    let cannot = |error| match error {
+        LayoutError::Io(error) => PackError::write(member.below(), error),
+        error => PackError::Disk(OpenError::from_layout(image_name(image).as_ref(), error)),
+    };
     let mut writer = write::create(Target::VmdkStream, storage, image.size(), seed).map_err(cannot)?;
     let progress = &mut |done| (work.progress)(before + done);
     copy::copy(image, writer.as_mut(), work.threads, progress).map_err(|error| match error {
         copy::CopyError::Read(error) => PackError::Read { what: image_name(image), error },
-        copy::CopyError::Write(error) => PackError::write(&member.name(), error),
+        copy::CopyError::Write(error) => PackError::write(member.below(), error),
     })
 }
 
@@ -228,7 +232,7 @@ fn copy_file(source: &dyn Storage, member: &Arc<Member>) -> Result<(), PackError
         bytes.resize(len, 0);
         let failed = |error| PackError::Read { what: source.name(), error };
         read_bytes(source, offset, &mut bytes).map_err(failed)?;
-        member.append(&bytes).map_err(|error| PackError::write(&member.name(), error))?;
+        member.append(&bytes).map_err(|error| PackError::write(member.below(), error))?;
         offset += len as u64;
     }
     Ok(())

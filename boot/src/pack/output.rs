@@ -116,7 +116,8 @@ impl Output {
             Kind::Folder { files, .. } => {
                 let file = files.iter().find(|file| file.path().file_name().is_some_and(|its| *its == *name));
                 let storage = file.map(NewFile::storage);
-                let storage = storage.ok_or_else(|| PackError::write(&name, io::ErrorKind::NotFound.into()))?;
+                let missing = || PackError::Write { what: name.clone(), error: io::ErrorKind::NotFound.into() };
+                let storage = storage.ok_or_else(missing)?;
                 Slot { name, storage, header: None, start: 0 }
             }
         })
@@ -124,7 +125,7 @@ impl Output {
 
     /// Says how large the file in `slot` is, or will be: the next one comes behind it.
     pub(super) fn close(&mut self, slot: &Slot, len: u64) -> Result<(), PackError> {
-        let failed = |error| PackError::write(&slot.name, error);
+        let failed = |error| PackError::write(slot.storage.as_ref(), error);
         match &mut self.kind {
             Kind::Ova { end, .. } => {
                 let next = len.checked_next_multiple_of(tar::BLOCK).and_then(|len| slot.start.checked_add(len));
@@ -147,14 +148,14 @@ impl Output {
                 let size = (end + 2 * tar::BLOCK).next_multiple_of(tar::RECORD);
                 let storage = file.storage();
                 let written = storage.set_size(size).and_then(|()| storage.flush());
-                written.map_err(|error| PackError::write(&storage.name(), error))?;
+                written.map_err(|error| PackError::write(storage.as_ref(), error))?;
                 file.keep()?;
                 Ok(size)
             }
             Kind::Folder { files, size, .. } => {
                 for file in &files {
                     let storage = file.storage();
-                    storage.flush().map_err(|error| PackError::write(&storage.name(), error))?;
+                    storage.flush().map_err(|error| PackError::write(storage.as_ref(), error))?;
                 }
                 keep_all(files)?;
                 Ok(size)

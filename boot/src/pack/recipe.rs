@@ -166,7 +166,7 @@ impl NewProperty {
         })
     }
 
-    fn check(&self) -> Result<(), PackError> {
+    pub(super) fn check(&self) -> Result<(), PackError> {
         let is_plain = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-');
         if self.key.is_empty() || !self.key.chars().all(is_plain) || self.key.len() > MAX_TEXT {
             let cause = format!("{:?} cannot be the key of a property", self.key);
