@@ -6,6 +6,7 @@
 //! * [`cpio`]: writes initramfs archives.
 //! * [`integrity`]: manifests and signatures of packages.
 //! * [`ovf`]: OVF descriptors.
+//! * [`pack`]: writes OVF packages.
 //! * [`package`]: OVA archives and folders: the files that descriptors speak of.
 //!
 //! Files are hostile: every length and address in them is checked before it is used. Nothing here knows KVM, and nothing
@@ -22,6 +23,7 @@ pub mod integrity;
 pub mod kernel;
 mod memory;
 pub mod ovf;
+pub mod pack;
 pub mod package;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testkernel;

@@ -1,0 +1,5 @@
+//! Appliances: packages of machines.
+//!
+//! * [`pack`]: `ovum pack`.
+
+pub mod pack;
