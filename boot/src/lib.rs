@@ -4,6 +4,7 @@
 //! * [`initramfs`]: reads an initramfs into what the kernel leaves.
 //! * [`cmdline`]: the kernel's command line.
 //! * [`cpio`]: writes initramfs archives.
+//! * [`integrity`]: manifests and signatures of packages.
 //! * [`ovf`]: OVF descriptors.
 //! * [`pack`]: writes OVF packages.
 //! * [`package`]: OVA archives and folders: the files that descriptors speak of.
@@ -18,6 +19,7 @@ mod file;
 #[cfg(any(test, feature = "test-support"))]
 pub mod fuzz;
 pub mod initramfs;
+pub mod integrity;
 pub mod kernel;
 mod memory;
 pub mod ovf;

@@ -11,6 +11,7 @@ use ovum_vmm::DiskConfig;
 use ovum_vmm::config::{DEFAULT_CPUS, DEFAULT_MEMORY, Writes};
 
 use crate::appliance::pack::PackArgs;
+use crate::appliance::verify::VerifyArgs;
 use crate::disk::args::DiskCommand;
 use crate::report::Status;
 use crate::units;
@@ -30,6 +31,8 @@ pub enum Command {
     Run(RunArgs),
     /// Make an OVA from disks, or from a kernel and disks
     Pack(Box<PackArgs>),
+    /// Compare a package with its manifest, and say who signed it
+    Verify(VerifyArgs),
     /// Look at disk images, make them and turn one format into another
     #[command(subcommand)]
     Disk(DiskCommand),

@@ -2,7 +2,7 @@
 //!
 //! * [`args`]: what can be said on the command line, and its help.
 //! * [`run`]: `ovum run`.
-//! * [`appliance`]: `ovum pack`.
+//! * [`appliance`]: `ovum pack`, `ovum verify`.
 //! * [`disk`]: `ovum disk`.
 //! * [`doctor`]: `ovum doctor`.
 //! * [`terminal`], [`keys`], [`signals`]: the person at the terminal, and those who end the process from outside.
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
     match args::parse() {
         Parsed::Command(Command::Run(run)) => run::run(&run, &timeline),
         Parsed::Command(Command::Pack(pack)) => appliance::pack::run(&pack),
+        Parsed::Command(Command::Verify(verify)) => appliance::verify::run(&verify),
         Parsed::Command(Command::Disk(disk)) => disk::run(&disk),
         Parsed::Command(Command::Doctor(doctor)) => doctor::run(&doctor),
         Parsed::Answered(status) => status,
