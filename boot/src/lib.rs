@@ -8,6 +8,7 @@
 //! * [`ovf`]: OVF descriptors.
 //! * [`pack`]: writes OVF packages.
 //! * [`package`]: OVA archives and folders: the files that descriptors speak of.
+//! * [`environment`]: what a guest is told at its start.
 //!
 //! Files are hostile: every length and address in them is checked before it is used. Nothing here knows KVM, and nothing
 //! but [`kernel`] knows CPU architectures, and those only as facts that headers state.
@@ -15,6 +16,7 @@
 mod bytes;
 pub mod cmdline;
 pub mod cpio;
+pub mod environment;
 mod file;
 #[cfg(any(test, feature = "test-support"))]
 pub mod fuzz;
