@@ -16,6 +16,7 @@ mod file;
 #[cfg(any(test, feature = "test-support"))]
 pub mod fuzz;
 pub mod initramfs;
+mod input;
 pub mod kernel;
 mod memory;
 pub mod ovf;
@@ -25,4 +26,5 @@ pub mod testkernel;
 pub use cmdline::{Cmdline, CmdlineError};
 pub use file::FileProblem;
 pub use initramfs::{Initramfs, InitramfsError, InitramfsProblem, PlacedInitramfs};
+pub use input::Input;
 pub use kernel::{Architecture, Entry, Format, Kernel, KernelError, KernelProblem, LoadedKernel, Protocol};
