@@ -235,6 +235,12 @@ impl Image {
         self.below.as_ref()
     }
 
+    /// How many images are below this one.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
     /// Puts everything on stable storage and leaves the image as one that nobody changes any more.
     ///
     /// # Errors
