@@ -97,6 +97,14 @@ pub fn discarded_empty(size: u64, scratch: &Path) -> Result<Arc<Image>, OpenErro
     Ok(Arc::new(Image::changeable(spilling(size, scratch)?, None).with_format(Format::Qcow2)))
 }
 
+/// A disk of `size` bytes that is empty and stays so.
+///
+/// # Errors
+/// As [`discarded`].
+pub fn always_empty(size: u64, scratch: &Path) -> Result<Arc<Image>, OpenError> {
+    Ok(Arc::new(Image::fixed(spilling(size, scratch)?, None)))
+}
+
 fn spilling(size: u64, scratch: &Path) -> Result<Arc<dyn Changeable>, OpenError> {
     let storage = Arc::new(Spill::new(scratch, SPILL_LIMIT));
     qcow2::create(storage, size, &qcow2::Options::default()).map_err(|error| OpenError::from_layout(scratch, error))

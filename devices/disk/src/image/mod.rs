@@ -240,7 +240,7 @@ impl Image {
     /// How many images are below this one.
     #[must_use]
     pub fn depth(&self) -> usize {
-        self.depth
+        std::iter::successors(self.below.as_ref(), |image| image.below.as_ref()).count()
     }
 
     /// Puts everything on stable storage and leaves the image as one that nobody changes any more.
