@@ -10,6 +10,10 @@ use crate::kernel::{Entry, Kernel, Protocol};
 use crate::memory::Memory;
 use crate::testkernel::{TestBzImage, TestElf, TestSegment};
 
+mod units;
+
+pub use units::units;
+
 /// Kernels may lie from here on.
 const LOWEST: u64 = 1 << 20;
 /// Guest memory starts this many bytes lower, to show when something is written there.

@@ -7,6 +7,7 @@
 //! * [`appliance`]: the result. Plain data.
 //! * [`os`]: operating systems by number and name.
 //! * [`property`]: what an appliance can be told.
+//! * [`units`], [`number`]: quantities.
 //!
 //! Tolerant where the world is sloppy (and then with a [`Warning`]), strict where a guest could be wrong. Nothing here opens
 //! a file.
@@ -14,8 +15,10 @@
 pub mod appliance;
 mod choices;
 mod error;
+pub mod number;
 pub mod os;
 pub mod property;
+pub mod units;
 
 pub use appliance::{Appliance, Warning};
 pub use choices::Choices;
