@@ -5,6 +5,7 @@
 //! * [`cmdline`]: the kernel's command line.
 //! * [`cpio`]: writes initramfs archives.
 //! * [`ovf`]: OVF descriptors.
+//! * [`package`]: OVA archives and folders: the files that descriptors speak of.
 //!
 //! Files are hostile: every length and address in them is checked before it is used. Nothing here knows KVM, and nothing
 //! but [`kernel`] knows CPU architectures, and those only as facts that headers state.
@@ -20,6 +21,7 @@ mod input;
 pub mod kernel;
 mod memory;
 pub mod ovf;
+pub mod package;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testkernel;
 
@@ -28,3 +30,4 @@ pub use file::FileProblem;
 pub use initramfs::{Initramfs, InitramfsError, InitramfsProblem, PlacedInitramfs};
 pub use input::Input;
 pub use kernel::{Architecture, Entry, Format, Kernel, KernelError, KernelProblem, LoadedKernel, Protocol};
+pub use package::{Package, PackageError, PackageProblem};
