@@ -6,6 +6,7 @@
 //! * [`cpio`]: writes initramfs archives.
 //! * [`ovf`]: OVF descriptors.
 //! * [`package`]: OVA archives and folders: the files that descriptors speak of.
+//! * [`environment`]: what a guest is told at its start.
 //!
 //! Files are hostile: every length and address in them is checked before it is used. Nothing here knows KVM, and nothing
 //! but [`kernel`] knows CPU architectures, and those only as facts that headers state.
@@ -13,6 +14,7 @@
 mod bytes;
 pub mod cmdline;
 pub mod cpio;
+pub mod environment;
 mod file;
 #[cfg(any(test, feature = "test-support"))]
 pub mod fuzz;
