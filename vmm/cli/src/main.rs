@@ -2,11 +2,13 @@
 //!
 //! * [`args`]: what can be said on the command line, and its help.
 //! * [`run`]: `ovum run`.
+//! * [`appliance`]: `ovum pack`, `ovum verify`.
 //! * [`disk`]: `ovum disk`.
 //! * [`doctor`]: `ovum doctor`.
 //! * [`terminal`], [`keys`], [`signals`]: the person at the terminal, and those who end the process from outside.
 //! * [`report`]: what is printed, and the exit status.
 
+mod appliance;
 mod args;
 mod disk;
 mod doctor;
@@ -28,6 +30,8 @@ fn main() -> ExitCode {
     logger::install();
     match args::parse() {
         Parsed::Command(Command::Run(run)) => run::run(&run, &timeline),
+        Parsed::Command(Command::Pack(pack)) => appliance::pack::run(&pack),
+        Parsed::Command(Command::Verify(verify)) => appliance::verify::run(&verify),
         Parsed::Command(Command::Disk(disk)) => disk::run(&disk),
         Parsed::Command(Command::Doctor(doctor)) => doctor::run(&doctor),
         Parsed::Answered(status) => status,

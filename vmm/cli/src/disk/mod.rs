@@ -6,10 +6,10 @@
 //! * [`failure`]: why it did not work.
 
 pub mod args;
-mod failure;
+pub mod failure;
 mod look;
 mod make;
-mod progress;
+pub mod progress;
 
 use std::process::ExitCode;
 
