@@ -118,7 +118,7 @@ impl<'p> Files<'p> {
             // The file of the uppermost disk alone is not what an overlay stands on.
             name = self.member_name(&format!("disk {id}"));
         }
-        if image.size() != whole_sectors(top.capacity_bytes) {
+        if top.capacity_bytes != 0 && image.size() != whole_sectors(top.capacity_bytes) {
             let how = format!(
                 "has {} bytes, as its image says; its capacity in the descriptor is {}",
                 image.size(),
@@ -167,7 +167,7 @@ impl<'p> Files<'p> {
             DeclaredFormat::Undeclared | DeclaredFormat::Unknown(_) => None,
         };
         // A raw disk unpacks to its capacity; of others, nobody says how long the unpacked file is.
-        let size = (declared == Some(Format::Raw)).then_some(disk.capacity_bytes);
+        let size = Some(disk.capacity_bytes).filter(|size| declared == Some(Format::Raw) && *size > 0);
         let Opened { storage, reference } = self.open(file, size)?;
         let format = match ovum_disk::settle_format(storage.as_ref(), &inner_name(reference), declared) {
             Err(error) => return Err(unknown_format(disk, error)),

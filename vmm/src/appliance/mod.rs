@@ -7,8 +7,10 @@
 //! * [`mapping`]: what becomes of each thing that the descriptor asks for. It opens nothing, so it can be shown of any package.
 //! * `disks`: images where they lie in the package, in chains, compressed, in chunks.
 //! * `overlays`: where a guest's writes are kept.
+//! * [`checking`]: the files against their digests, while the machines run.
 //! * [`ApplianceError`]: why a package cannot be started.
 
+pub mod checking;
 mod disks;
 mod error;
 pub mod mapping;
