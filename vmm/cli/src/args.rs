@@ -10,6 +10,7 @@ use ovum_disk::UnknownFormat;
 use ovum_vmm::DiskConfig;
 use ovum_vmm::config::{DEFAULT_CPUS, DEFAULT_MEMORY, Writes};
 
+use crate::appliance::args::InspectArgs;
 use crate::appliance::pack::PackArgs;
 use crate::appliance::verify::VerifyArgs;
 use crate::disk::args::DiskCommand;
@@ -29,6 +30,8 @@ struct Cli {
 pub enum Command {
     /// Boot a kernel in a microVM, with its console on this terminal
     Run(RunArgs),
+    /// Show what an OVF or OVA package describes
+    Inspect(InspectArgs),
     /// Make an OVA from disks, or from a kernel and disks
     Pack(Box<PackArgs>),
     /// Compare a package with its manifest, and say who signed it
@@ -159,7 +162,7 @@ fn disk(text: &str) -> Result<DiskConfig, String> {
             None if option == "discard" => Writes::Discarded,
             Some(("overlay", file)) if !file.is_empty() => Writes::Overlay(file.into()),
             Some(("format", format)) => {
-                disk.format = Some(format.parse().map_err(|error: UnknownFormat| error.to_string())?);
+                disk = disk.with_format(format.parse().map_err(|error: UnknownFormat| error.to_string())?);
                 continue;
             }
             _ => {
@@ -204,7 +207,8 @@ mod tests {
         let plain = disk("a.img").unwrap();
         assert_eq!(plain, DiskConfig::new("a.img"));
         let read_only = disk("a.img,ro,format=raw").unwrap();
-        assert_eq!((read_only.writes, read_only.format), (Writes::Refused, Some(Format::Raw)));
+        let expected = DiskConfig { writes: Writes::Refused, ..DiskConfig::new("a.img").with_format(Format::Raw) };
+        assert_eq!(read_only, expected);
         assert_eq!(disk("a.vmdk,overlay=b").unwrap().writes, Writes::Overlay("b".into()));
         for bad in ["a.img,ro,discard", "a.img,overlay=", "a.img,overlay", "a.img,format=vmx", "a.img,ro=yes"] {
             assert!(disk(bad).is_err(), "{bad}");
