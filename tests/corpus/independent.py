@@ -158,7 +158,7 @@ class Descriptor:
         section = child(self.root, "DiskSection")
         self.disks = [self.disk(e) for e in children(section, "Disk")] if section is not None else []
         section = child(self.root, "NetworkSection")
-        networks = [{"name": attr(e, "name")} for e in children(section, "Network")] if section is not None else []
+        networks = [attr(e, "name") for e in children(section, "Network")] if section is not None else []
         self.check_sections(self.root)
         systems = [self.system(e) for c in content for e in c.iter() if section_name(e) == "VirtualSystem"]
         for element in self.strays:
@@ -167,6 +167,7 @@ class Descriptor:
             raise Refused
         return {
             "format": self.dialect,
+            "configuration": self.default,
             "systems": systems,
             "networks": networks,
             "configurations": self.configurations,
@@ -276,7 +277,7 @@ class Descriptor:
         return {
             "id": attr(element, "id"),
             "name": self.message(child(element, "Name")),
-            "os": self.os(child(element, "OperatingSystemSection")),
+            **self.os(child(element, "OperatingSystemSection")),
             "cpus": self.cpus(items),
             "memory_bytes": self.memory(items),
             "firmware": firmware,
@@ -312,13 +313,14 @@ class Descriptor:
 
     def os(self, section):
         if section is None:
-            return None
+            return {"os": None, "os_id": None, "os_family": None}
         number = attr(section, "id") or ""
-        return {
-            "cim": int(number) if number.isdigit() else None,
-            "vendor": attr(section, "osType") or text(section, "OSType"),
-            "description": self.message(child(section, "Description")),
-        }
+        number = int(number) if number.isdigit() else None
+        words = self.message(child(section, "Description"))
+        vendor = attr(section, "osType") or text(section, "OSType") or ""
+        known = {"os_id": number, "os_family": family(number, f"{vendor} {words or ''}".lower())}
+        # Without words of the descriptor, what to call it is Ovum's choice.
+        return known if words is None else {"os": words, **known}
 
     def cpus(self, items):
         counts = [i for i in items if i.type == "3"]
@@ -405,6 +407,14 @@ class Descriptor:
                 "user_configurable": configurable,
                 "required": configurable and not may_be_empty(element),
             }
+
+
+def family(number, words):
+    """CIM_OperatingSystem.OsType, as far as the descriptors here have it; else the words."""
+    if number in (58, 103, 105) or "windows" in words:
+        return "other"
+    linux = number in (36, 79, 93, 94, 100, 101, 106, 107)
+    return "linux" if linux or re.search("linux|ubuntu|debian", words) else None
 
 
 def may_be_empty(element):
