@@ -78,6 +78,8 @@ pub struct Background {
     checking: Checking,
     /// The first file that is wrong.
     wrong: Arc<Mutex<Option<Failure>>>,
+    /// The descriptor's name.
+    descriptor: String,
 }
 
 impl Pending {
@@ -85,6 +87,7 @@ impl Pending {
     pub fn start(self, stop: impl Fn() + Send + 'static) -> Option<Background> {
         let wrong = Arc::new(Mutex::new(None));
         let (found, package) = (Arc::clone(&wrong), Arc::clone(&self.package));
+        let descriptor = package.descriptor_name().to_owned();
         let problem = Box::new(move |file: &FileCheck| {
             if matters(file) {
                 let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -93,7 +96,7 @@ impl Pending {
             }
         });
         match Checking::start(self.package, self.manifest, self.files, problem) {
-            Ok(checking) => Some(Background { checking, wrong }),
+            Ok(checking) => Some(Background { checking, wrong, descriptor }),
             Err(error) => {
                 log::warn!("the package's files are not compared with its manifest: {error}");
                 None
@@ -105,22 +108,17 @@ impl Pending {
 impl Background {
     /// Ends it, and says what was not compared.
     pub fn conclude(self) -> Result<(), Failure> {
-        let checks = self.checking.finish();
+        let open = self.checking.finish();
         if let Some(wrong) = self.wrong.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Err(wrong);
         }
-        match checks {
-            Ok(checks) => {
-                let open = checks.iter().filter(|file| file.state == FileState::Stopped && file.is_referenced);
-                let names: Vec<_> = open.map(|file| file.name.as_str()).collect();
-                if !names.is_empty() {
-                    log::warn!(
-                        "not yet compared with the manifest: {} (ovum verify, or --verify full)",
-                        shortened(&names)
-                    );
-                }
-            }
-            Err(error) => log::warn!("the package's files were not compared with its manifest: {error}"),
+        let names: Vec<&str> = match &open {
+            // It was compared before the start.
+            Some(open) => open.iter().map(|file| file.name.as_str()).filter(|name| *name != self.descriptor).collect(),
+            None => vec!["any file"],
+        };
+        if !names.is_empty() {
+            log::warn!("not yet compared with the manifest: {} (ovum verify, or --verify full)", shortened(&names));
         }
         Ok(())
     }
