@@ -31,6 +31,10 @@ pub const LAB: &[Tool] =
 /// Those who judge what is read and written of disk images.
 pub const JUDGES: &[Tool] = &[tool("qemu-img", "qemu-utils")];
 
+/// Those who judge what a guest is told: ISO images, XML.
+pub const VOLUME_JUDGES: &[Tool] =
+    &[tool("isoinfo", "genisoimage"), tool("xorriso", "xorriso"), tool("xmllint", "libxml2-utils")];
+
 /// What building the bench kernel needs.
 pub const KERNEL: &[Tool] = &[
     tool("make", "make"),
