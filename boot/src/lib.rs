@@ -4,7 +4,10 @@
 //! * [`initramfs`]: reads an initramfs into what the kernel leaves.
 //! * [`cmdline`]: the kernel's command line.
 //! * [`cpio`]: writes initramfs archives.
+//! * [`integrity`]: manifests and signatures of packages.
 //! * [`ovf`]: OVF descriptors.
+//! * [`pack`]: writes OVF packages.
+//! * [`package`]: OVA archives and folders: the files that descriptors speak of.
 //! * [`environment`]: what a guest is told at its start.
 //!
 //! Files are hostile: every length and address in them is checked before it is used. Nothing here knows KVM, and nothing
@@ -18,9 +21,12 @@ mod file;
 #[cfg(any(test, feature = "test-support"))]
 pub mod fuzz;
 pub mod initramfs;
+pub mod integrity;
 pub mod kernel;
 mod memory;
 pub mod ovf;
+pub mod pack;
+pub mod package;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testkernel;
 
@@ -28,3 +34,4 @@ pub use cmdline::{Cmdline, CmdlineError};
 pub use file::FileProblem;
 pub use initramfs::{Initramfs, InitramfsError, InitramfsProblem, PlacedInitramfs};
 pub use kernel::{Architecture, Entry, Format, Kernel, KernelError, KernelProblem, LoadedKernel, Protocol};
+pub use package::{Package, PackageError, PackageProblem};

@@ -71,14 +71,9 @@ pub trait Disk: Send + Sync {
     /// The disk's length in bytes: a multiple of [`SECTOR`].
     fn size(&self) -> u64;
 
-    /// The smallest unit, in bytes, that the medium below writes without reading first.
-    fn logical_block_size(&self) -> u32 {
-        512
-    }
-
     /// The units in which the disk likes to be used.
     fn topology(&self) -> Topology {
-        Topology::uniform(self.logical_block_size())
+        Topology::uniform(512)
     }
 
     /// Whether every change is refused.

@@ -216,12 +216,7 @@ fn settle_named(
         // By its name only: a guest may have written any header there, so somebody has to say which it is.
         (Some(Format::Raw), None) => Ok(Format::Raw),
         (_, None) if storage.size() == 0 => Err(OpenError::empty(path)),
-        (Some(declared), found) if found != Some(declared) => {
-            Err(OpenError::new(path, OpenErrorKind::OtherFormat { declared, found }))
-        }
-        (Some(declared), _) => Ok(declared),
-        (None, Some(found)) => Ok(found),
-        (None, None) => Err(OpenError::new(path, OpenErrorKind::Undeclared)),
+        (declared, found) => confirm(path, declared, found),
     }
 }
 
@@ -231,6 +226,11 @@ fn settle_parent(path: &Path, storage: &dyn Storage, declared: Option<Format>) -
         return Ok(Format::Raw);
     }
     let found = Format::of_bytes(storage).map_err(|error| OpenError::from_io(path, error))?;
+    confirm(path, declared, found)
+}
+
+/// The format that was found, if it is the one that was declared.
+fn confirm(path: &Path, declared: Option<Format>, found: Option<Format>) -> Result<Format, OpenError> {
     match (declared, found) {
         (Some(declared), found) if found != Some(declared) => {
             Err(OpenError::new(path, OpenErrorKind::OtherFormat { declared, found }))

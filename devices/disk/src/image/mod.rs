@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use vm_memory::VolatileSlice;
 
@@ -141,10 +142,10 @@ enum Top {
 pub struct Image {
     top: Top,
     below: Option<Arc<Image>>,
-    /// How many images are below.
-    depth: usize,
-    /// Unpacked blocks of all images of the chain, by depth and place.
-    blocks: Arc<Recent<(usize, u64)>>,
+    /// Tells its blocks from those of other images: several may stand above the same one.
+    serial: u64,
+    /// Unpacked blocks of all images of the chain, by image and place.
+    blocks: Arc<Recent<(u64, u64)>>,
     format: Format,
     /// What the medium says that the image lies on.
     medium: Topology,
@@ -188,10 +189,11 @@ impl Image {
     }
 
     fn new(top: Top, below: Option<Arc<Self>>) -> Self {
-        let depth = below.as_ref().map_or(0, |below| below.depth + 1);
+        static SERIAL: AtomicU64 = AtomicU64::new(0);
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let blocks =
             below.as_ref().map_or_else(|| Arc::new(Recent::new(BLOCK_CACHE)), |below| Arc::clone(&below.blocks));
-        Self { top, below, depth, blocks, format: Format::Raw, medium: Topology::uniform(512) }
+        Self { top, below, serial, blocks, format: Format::Raw, medium: Topology::uniform(512) }
     }
 
     /// The same, on a medium that is used in the units of `medium`.
@@ -290,7 +292,7 @@ impl Image {
     /// # Errors
     /// As [`Layout::unpack`].
     pub fn block(&self, packed: &Packed) -> io::Result<Arc<[u8]>> {
-        self.blocks.get((self.depth, packed.start), || {
+        self.blocks.get((self.serial, packed.start), || {
             let block = self.layout().unpack(packed)?;
             if block.len() == packed.len as usize { Ok(block) } else { Err(io::ErrorKind::InvalidData.into()) }
         })
@@ -341,10 +343,6 @@ impl Disk for Image {
     /// The size of the uppermost layer, made up to whole sectors: what is past its end reads as zero.
     fn size(&self) -> u64 {
         self.layout().size().checked_next_multiple_of(SECTOR).unwrap_or(u64::MAX - u64::MAX % SECTOR)
-    }
-
-    fn logical_block_size(&self) -> u32 {
-        self.medium.logical
     }
 
     /// What the medium says, and the uppermost layer's unit of allocation.
@@ -410,3 +408,6 @@ impl Disk for Image {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
