@@ -32,6 +32,10 @@ pub const LAB: &[Tool] =
 pub const JUDGES: &[Tool] =
     &[tool("qemu-img", "qemu-utils"), tool("xmllint", "libxml2-utils"), tool("openssl", "openssl")];
 
+/// Those who judge what a guest is told: ISO images, XML.
+pub const VOLUME_JUDGES: &[Tool] =
+    &[tool("isoinfo", "genisoimage"), tool("xorriso", "xorriso"), tool("xmllint", "libxml2-utils")];
+
 /// What building the bench kernel needs.
 pub const KERNEL: &[Tool] = &[
     tool("make", "make"),
