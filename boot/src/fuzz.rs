@@ -10,8 +10,10 @@ use crate::kernel::{Entry, Kernel, Protocol};
 use crate::memory::Memory;
 use crate::testkernel::{TestBzImage, TestElf, TestSegment};
 
+mod package;
 mod units;
 
+pub use package::{certificate, manifest, package_tar};
 pub use units::units;
 
 /// Kernels may lie from here on.
