@@ -33,4 +33,6 @@ pub use manifest::{Manifest, ManifestError};
 pub use verify::{FileCheck, FileState, Pace, Plan};
 
 #[cfg(test)]
+mod seeds;
+#[cfg(test)]
 mod tests;
