@@ -81,7 +81,10 @@ impl Output {
             }
             Some("ovf") => {
                 let begin = |name: &String| begin(&path.with_file_name(name), replaces);
-                Kind::Folder { files: names.all(recipe.is_signed).map(begin).collect::<Result<_, _>>()?, size: 0 }
+                Kind::Folder {
+                    files: names.all(recipe.signer.is_some()).map(begin).collect::<Result<_, _>>()?,
+                    size: 0,
+                }
             }
             _ => {
                 let cause = format!("{} does not say what to make", path.display());
