@@ -10,6 +10,7 @@ use ovum_disk::UnknownFormat;
 use ovum_vmm::DiskConfig;
 use ovum_vmm::config::{DEFAULT_CPUS, DEFAULT_MEMORY, Writes};
 
+use crate::appliance::args::InspectArgs;
 use crate::appliance::pack::PackArgs;
 use crate::appliance::verify::VerifyArgs;
 use crate::disk::args::DiskCommand;
@@ -29,6 +30,8 @@ struct Cli {
 pub enum Command {
     /// Boot a kernel in a microVM, with its console on this terminal
     Run(RunArgs),
+    /// Show what an OVF or OVA package describes
+    Inspect(InspectArgs),
     /// Make an OVA from disks, or from a kernel and disks
     Pack(Box<PackArgs>),
     /// Compare a package with its manifest, and say who signed it

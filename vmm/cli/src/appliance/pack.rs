@@ -20,8 +20,8 @@ use ovum_disk::{Access, Format, Image, UnknownFormat};
 use ovum_vmm::config::{DEFAULT_CPUS, DEFAULT_MEMORY};
 use serde::Serialize;
 
-use crate::disk::failure::Failure;
-use crate::disk::progress::Progress;
+use crate::failure::Failure;
+use crate::progress::Progress;
 use crate::report::{self, Status};
 use crate::units;
 

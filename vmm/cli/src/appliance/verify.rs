@@ -14,8 +14,8 @@ use ovum_boot::integrity::{DescriptorCheck, FileCheck, FileState, IntegrityError
 use ovum_boot::package::{MAX_CERTIFICATE, Package, PackageError};
 
 use super::verify_report;
-use crate::disk::failure::Failure;
-use crate::disk::progress::Progress;
+use crate::failure::Failure;
+use crate::progress::Progress;
 use crate::report::{self, Status};
 
 const VERIFY_HELP: &str = "\

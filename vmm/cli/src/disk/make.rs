@@ -10,9 +10,9 @@ use ovum_disk::{Disk, Format, copy, overlay};
 use serde::Serialize;
 
 use super::args::{ConvertArgs, CreateArgs, ResizeArgs};
-use super::failure::Failure;
 use super::look;
-use super::progress::Progress;
+use crate::failure::Failure;
+use crate::progress::Progress;
 use crate::report::{self, Status};
 
 /// What to make at `path`: what was said, or what the name says.
