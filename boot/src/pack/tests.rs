@@ -181,6 +181,20 @@ fn a_signature_stands_behind_the_manifest_and_is_confirmed() {
 }
 
 #[test]
+fn no_signature_of_another_package_stays_beside_a_new_one() {
+    let place = Place::new();
+    fs::write(place.path("a.cert"), "another's").unwrap();
+    let error = place.pack(&place.recipe(), "a.ovf").unwrap_err();
+    assert!(error.to_string().contains("a.cert exists already"), "{error}");
+    assert!(!place.path("a.ovf").exists());
+    let recipe = place.recipe();
+    let output = Output::create(&recipe, &place.path("a.ovf"), true, 0).unwrap();
+    pack(&recipe, output, &mut Work { threads: NonZero::<usize>::MIN, progress: &mut |_| () }).unwrap();
+    assert!(!place.path("a.cert").exists());
+    check_descriptor(&Package::open(&place.path("a.ovf")).unwrap(), &Trust::nobody()).unwrap();
+}
+
+#[test]
 fn ovums_reader_finds_what_was_packed() {
     let place = Place::new();
     let recipe = place.recipe();
