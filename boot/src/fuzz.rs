@@ -10,8 +10,10 @@ use crate::kernel::{Entry, Kernel, Protocol};
 use crate::memory::Memory;
 use crate::testkernel::{TestBzImage, TestElf, TestSegment};
 
+mod environment;
 mod units;
 
+pub use environment::{environment, property_check};
 pub use units::units;
 
 /// Kernels may lie from here on.
@@ -101,3 +103,7 @@ pub fn kernel_seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("script", b"#!/bin/sh\n".to_vec()),
     ]
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

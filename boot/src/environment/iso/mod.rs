@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Linux reads the Rock Ridge names wherever it reads ISO 9660 at all; who knows only ECMA-119 finds `OVF_ENV.XML` (level 2
-//! names, which cloud-init looks for as well). The same calls give the same bytes: there is no time in an image but
-//! [`TIME`].
+//! names, which cloud-init looks for as well). The same calls give the same bytes: all is of the
+//! first minute of 1980.
 
 mod records;
 mod tree;

@@ -6,8 +6,8 @@ use super::{SECTOR, SYSTEM_AREA, pad};
 /// The time of everything in an image: the first second of 1980, UTC (ECMA-119, 9.1.5: years from 1900, month, day, hour,
 /// minute, second, offset).
 const TIME: [u8; 7] = [80, 1, 1, 0, 0, 0, 0];
-/// The same as digits (ECMA-119, 8.4.26.1).
-const DIGITS: &[u8; 17] = b"1980010100000000\0";
+/// The same minute as digits (ECMA-119, 8.4.26.1); second and hundredths follow.
+const DIGITS: &[u8; 12] = b"198001010000";
 /// No time.
 const NEVER: &[u8; 17] = b"0000000000000000\0";
 
@@ -38,6 +38,12 @@ fn both32(number: usize) -> [u8; 8] {
 fn both16(number: u16) -> [u8; 4] {
     let ([a, b], [c, d]) = (number.to_le_bytes(), number.to_be_bytes());
     [a, b, c, d]
+}
+
+/// The volume's time. Linux makes a file system's UUID of it, so volumes of different labels differ in the last digits.
+fn volume_time(label: &str) -> Vec<u8> {
+    let sum = label.bytes().fold(0_u32, |sum, byte| (sum * 31 + u32::from(byte)) % 6000);
+    [DIGITS.as_slice(), format!("{sum:04}").as_bytes(), &[0]].concat()
 }
 
 /// A text filled up with blanks.
@@ -71,8 +77,8 @@ pub(super) fn volume(out: &mut Vec<u8>, label: &str, tree: &Tree<'_>, places: &P
     padded(out, "", 128); // preparer
     padded(out, "OVUM", 128); // application
     padded(out, "", 37 * 3); // files with copyright, abstract and bibliography
-    out.extend(DIGITS);
-    out.extend(DIGITS);
+    out.extend(volume_time(label));
+    out.extend(volume_time(label));
     out.extend(NEVER);
     out.extend(NEVER);
     out.extend([1, 0]); // version of the structure
