@@ -21,6 +21,7 @@ mod file;
 #[cfg(any(test, feature = "test-support"))]
 pub mod fuzz;
 pub mod initramfs;
+mod input;
 pub mod integrity;
 pub mod kernel;
 mod memory;
@@ -33,5 +34,6 @@ pub mod testkernel;
 pub use cmdline::{Cmdline, CmdlineError};
 pub use file::FileProblem;
 pub use initramfs::{Initramfs, InitramfsError, InitramfsProblem, PlacedInitramfs};
+pub use input::Input;
 pub use kernel::{Architecture, Entry, Format, Kernel, KernelError, KernelProblem, LoadedKernel, Protocol};
 pub use package::{Package, PackageError, PackageProblem};

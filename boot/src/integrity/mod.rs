@@ -25,7 +25,7 @@ mod read;
 pub(crate) mod testing;
 pub mod verify;
 
-pub use certificate::{Signer, Standing, Trust, Validity, sign};
+pub use certificate::{SignError, Signer, Standing, Trust, Validity, sign};
 pub use descriptor::{DescriptorCheck, Signature, check_descriptor};
 pub use digest::{Algorithm, Digest};
 pub use error::IntegrityError;
