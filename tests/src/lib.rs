@@ -23,6 +23,7 @@ pub mod host;
 pub mod initramfs;
 pub mod kernel;
 pub mod lab;
+pub mod limited;
 pub mod packages;
 pub mod sys;
 pub mod userspace;
