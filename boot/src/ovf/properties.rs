@@ -329,6 +329,9 @@ fn needs_value(kind: &str, qualifiers: &str) -> bool {
     let kind = kind.trim().to_ascii_lowercase();
     let is_number = ["int", "uint", "sint", "real", "boolean"].iter().any(|start| kind.starts_with(start));
     let qualifiers: String = qualifiers.chars().filter(|c| !c.is_whitespace()).collect();
+    let listed = qualifiers.split_once("ValueMap{").and_then(|(_, rest)| rest.split('}').next());
     let least = qualifiers.split_once("MinLen(").and_then(|(_, rest)| rest.split(')').next());
-    is_number || least.is_some_and(|least| least.parse::<u64>().is_ok_and(|least| least > 0))
+    is_number
+        || listed.is_some_and(|values| !values.contains("\"\""))
+        || least.is_some_and(|least| least.parse::<u64>().is_ok_and(|least| least > 0))
 }

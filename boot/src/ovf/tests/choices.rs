@@ -35,6 +35,22 @@ fn properties_have_whole_keys_and_values() {
     assert!(!fixed.user_configurable && !fixed.required);
     assert!(secret.password && secret.required && secret.value.is_none());
     assert_eq!(secret.qualifiers, "MinLen(8)");
+    for (qualifiers, required) in [
+        ("", false),
+        ("MinLen(0)", false),
+        ("MinLen( 1 ), MaxLen(9)", true),
+        ("ValueMap{&quot;a&quot;, &quot;b&quot;}", true),
+        ("ValueMap{&quot;&quot;, &quot;b&quot;}", false),
+    ] {
+        let property = format!(
+            "<Property ovf:key='k' ovf:type='string' ovf:userConfigurable='true' ovf:qualifiers='{qualifiers}'/>"
+        );
+        assert_eq!(
+            accepted(&with_properties(&property)).systems()[0].about.properties[0].required,
+            required,
+            "{qualifiers}"
+        );
+    }
 }
 
 #[test]

@@ -104,6 +104,8 @@ fn vmwares_sections_break_nothing() {
     let system = appliance.systems()[0];
     assert_eq!(system.boot_order, ["7", "cdrom"]);
     assert_eq!(system.about.noted.len(), 3);
+    let noted = warnings(&appliance).into_iter().filter(|code| *code == codes::SECTION_NOTED).count();
+    assert_eq!(noted, 3);
     let required = "<vmw:vServiceDependencySection ovf:required='true'/>";
     assert!(refused(&machine("", &format!("{required}{BARE}"))).to_string().contains("vServiceDependencySection"));
 }
