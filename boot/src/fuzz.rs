@@ -11,9 +11,11 @@ use crate::memory::Memory;
 use crate::testkernel::{TestBzImage, TestElf, TestSegment};
 
 mod environment;
+mod package;
 mod units;
 
 pub use environment::{environment, property_check};
+pub use package::{certificate, manifest, package_tar};
 pub use units::units;
 
 /// Kernels may lie from here on.
