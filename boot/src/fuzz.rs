@@ -10,9 +10,11 @@ use crate::kernel::{Entry, Kernel, Protocol};
 use crate::memory::Memory;
 use crate::testkernel::{TestBzImage, TestElf, TestSegment};
 
+mod descriptor;
 mod environment;
 mod units;
 
+pub use descriptor::descriptor;
 pub use environment::{environment, property_check};
 pub use units::units;
 
