@@ -17,6 +17,7 @@ pub mod agent;
 pub mod binaries;
 pub mod cache;
 pub mod failure;
+pub mod foreign;
 pub mod harness;
 pub mod host;
 pub mod initramfs;

@@ -25,3 +25,8 @@ fn any_property_is_harmless() {
 fn anything_can_be_told_to_a_guest() {
     replay("environment", super::environment);
 }
+
+#[test]
+fn any_descriptor_is_harmless() {
+    replay("ovf_descriptor", super::descriptor);
+}

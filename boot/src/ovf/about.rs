@@ -35,6 +35,13 @@ pub fn section<'d>(
     if section.namespace().is_some_and(is_vmware)
         && let Some((_, summary)) = VMWARE_NOTED.iter().find(|(name, _)| *name == kind)
     {
+        if section.boolean("required") != Some(false) {
+            tree.reader.warn(
+                codes::SECTION_NOTED,
+                section,
+                format!("{kind} is required, and nothing is done about it: {summary}"),
+            );
+        }
         about.noted.push(noted(section, (*summary).to_owned()));
         return Ok(());
     }

@@ -348,7 +348,7 @@ pub struct Controller {
 }
 
 /// The bus of a controller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ControllerKind {
     /// IDE.
     Ide,

@@ -47,6 +47,7 @@ codes! {
     SCALE_OUT = "scale-out", "A machine may run several times; one is started.";
     SECTION_IGNORED = "section-ignored", "A section that must be obeyed was passed over, because the user said so.";
     SECTION_MISPLACED = "section-misplaced", "A section stands where the standard has none of its kind.";
+    SECTION_NOTED = "section-noted", "A vendor's section that must be obeyed asks for nothing that one host alone could do otherwise.";
     SECTION_OPTIONAL = "section-optional", "A section that is not known, or cannot be obeyed, was passed over; it is not required.";
     STARTUP_ID = "startup-id", "A StartupSection names something that is not in its collection.";
     STARTUP_VALUE = "startup-value", "A value of a StartupSection could not be understood; its default was taken.";

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::about;
-use super::appliance::{Collection, Content, Install, Network, System};
+use super::appliance::{Collection, Content, Install, System};
 use super::disks::Disks;
 use super::hardware;
 use super::properties::Properties;
@@ -43,9 +43,8 @@ impl<'t, 'd, 'r> Tree<'t, 'd, 'r> {
         files: &'t Files,
         disks: &'t mut Disks<'d>,
         properties: &'t mut Properties<'d>,
-        networks: &[Network],
+        networks: HashSet<String>,
     ) -> Self {
-        let networks = networks.iter().map(|network| network.name.clone()).collect();
         Self { reader, files, disks, properties, networks, ids: HashSet::new(), nameless: 0 }
     }
 
@@ -107,8 +106,9 @@ impl<'t, 'd, 'r> Tree<'t, 'd, 'r> {
                 _ => about::section(child, &mut collection.about, scope, self)?,
             }
         }
+        let mut ids = collection.contents.iter().map(Content::id).collect();
         for section in startups {
-            collection.startup.extend(startup::read(section, &collection.contents, self.reader)?);
+            collection.startup.extend(startup::read(section, &mut ids, self.reader)?);
         }
         collection.startup.sort_by_key(|item| item.order);
         Ok(collection)

@@ -70,15 +70,19 @@ pub fn choose(list: &mut [Configuration], reader: &mut Reader<'_>) -> Result<Opt
     Ok(default)
 }
 
-/// Reads the networks of one section.
+/// Reads the networks of one section. `names` are those of all networks read so far.
 ///
 /// # Errors
 /// When a network has no name, and when the section is not understood.
-pub fn networks(section: Element<'_>, list: &mut Vec<Network>, reader: &mut Reader<'_>) -> Result<(), DescriptorError> {
+pub fn networks(
+    section: Element<'_>,
+    list: &mut Vec<Network>,
+    names: &mut HashSet<String>,
+    reader: &mut Reader<'_>,
+) -> Result<(), DescriptorError> {
     if !reader.understands(section, &["Info", "Network"])? {
         return Ok(());
     }
-    let mut names: HashSet<String> = list.iter().map(|network| network.name.clone()).collect();
     for element in section.all("Network") {
         if !reader.applies(element) {
             continue;

@@ -33,12 +33,15 @@ pub fn is_virtualbox(namespace: &str) -> bool {
     namespace.contains("virtualbox.org/")
 }
 
+/// oVirt's extensions. Its OVAs have the standard's envelope, and what else they have is as in its own dialect.
+pub fn is_ovirt(namespace: &str) -> bool {
+    namespace.contains("ovirt.org/ovf")
+}
+
 /// Whose children of known sections are looked through, or past: these vendors' extensions say nothing that a guest here
 /// would miss, and they often lack `ovf:required="false"`.
 pub fn is_known_vendor(namespace: Option<&str>) -> bool {
-    namespace.is_some_and(|uri| {
-        is_vmware(uri) || is_virtualbox(uri) || uri.contains("ovirt.org/") || uri.starts_with("ibmpvc")
-    })
+    namespace.is_some_and(|uri| is_vmware(uri) || is_virtualbox(uri) || is_ovirt(uri) || uri.starts_with("ibmpvc"))
 }
 
 /// Whether names in this namespace are of the CIM classes that items are made of (RASD, SASD, EPASD, VSSD).

@@ -25,6 +25,8 @@ pub struct Disks<'d> {
     by_id: HashMap<String, usize>,
     /// oVirt's drives name the file.
     by_file: HashMap<&'d str, usize>,
+    /// How often an id that was made up was in use already.
+    clashes: usize,
 }
 
 /// A disk, and what of it is not plain data.
@@ -127,7 +129,8 @@ impl<'d> Disks<'d> {
     pub fn add_empty(&mut self, wanted_id: &str, capacity_bytes: u64, line: u32) -> String {
         let mut id = wanted_id.to_owned();
         while self.by_id.contains_key(&id) {
-            id.push('\'');
+            self.clashes += 1;
+            id = format!("{wanted_id} ({})", self.clashes);
         }
         self.by_id.insert(id.clone(), self.entries.len());
         let disk = Disk {
@@ -191,16 +194,16 @@ impl<'d> Disks<'d> {
     ///
     /// # Errors
     /// When a property that says how big a disk is is not there, or its value is no size.
-    pub fn finish<'p>(
+    pub fn finish(
         self,
-        mut property: impl FnMut(&str) -> Option<&'p str>,
+        properties: &HashMap<&str, &str>,
         reader: &mut Reader<'_>,
     ) -> Result<Vec<Disk>, DescriptorError> {
         let mut disks = Vec::with_capacity(self.entries.len());
         for mut entry in self.entries {
             let line = Some(entry.disk.line);
             if let (Some(name), Some(element)) = (entry.capacity_property, entry.element) {
-                let value = property(name).ok_or_else(|| {
+                let value = *properties.get(name).ok_or_else(|| {
                     let cause = format!("the property \"{}\" is not there, or has no value", shown(name));
                     element.attr_error("capacity", cause, format!("give it one: --set {}=SIZE", shown(name)))
                 })?;

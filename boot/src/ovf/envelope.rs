@@ -1,10 +1,12 @@
 //! The outermost element, and the steps in which it is read.
 
+use std::collections::HashSet;
+
 use super::about;
 use super::appliance::{About, Appliance, Content, Dialect};
 use super::content::Tree;
 use super::deployment;
-use super::dialect::{self, is_ovf};
+use super::dialect::{self, is_ovf, is_ovirt};
 use super::disks::Disks;
 use super::properties::Properties;
 use super::reader::Reader;
@@ -23,7 +25,7 @@ pub fn read(bytes: &[u8], choices: &Choices<'_>) -> Result<Appliance, Descriptor
 fn envelope(root: Element<'_>, choices: &Choices<'_>) -> Result<Appliance, DescriptorError> {
     let mut reader = Reader::new(choices);
     let dialect = dialect::dialect(root, &mut reader)?;
-    reader.is_ovirt = dialect == Dialect::Ovirt;
+    reader.is_ovirt = dialect == Dialect::Ovirt || root.declares(is_ovirt);
     let files = references::read(root, &mut reader)?;
     // Texts first, as everything may have them; then configurations, as everything may depend on them.
     reader.strings = strings::read(root, &files, &mut reader)?;
@@ -36,21 +38,22 @@ fn envelope(root: Element<'_>, choices: &Choices<'_>) -> Result<Appliance, Descr
     }
     reader.configuration = deployment::choose(&mut configurations, &mut reader)?;
     let mut networks = Vec::new();
+    let mut names = HashSet::new();
     for section in sections(&["NetworkSection"]) {
-        deployment::networks(section, &mut networks, &mut reader)?;
+        deployment::networks(section, &mut networks, &mut names, &mut reader)?;
     }
     let mut disks = Disks::default();
     for section in sections(&["DiskSection", "SharedDiskSection"]) {
         disks.read(section, &files, &mut reader)?;
     }
     let mut properties = Properties::default();
-    let mut tree = Tree::new(&mut reader, &files, &mut disks, &mut properties, &networks);
+    let mut tree = Tree::new(&mut reader, &files, &mut disks, &mut properties, names);
     let element = only_content(root)?;
     let mut content = tree.read(element, None, 0)?;
     let around = around(root, &mut tree)?;
     add(&mut content, around);
     properties.settle(&mut reader)?;
-    let disks = disks.finish(|key| properties.anywhere(key), &mut reader)?;
+    let disks = disks.finish(&properties.values(), &mut reader)?;
     properties.hand_over(&mut content);
     let mut appliance = Appliance {
         dialect,

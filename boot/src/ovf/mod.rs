@@ -59,3 +59,7 @@ pub use error::DescriptorError;
 pub fn read(bytes: &[u8], choices: &Choices<'_>) -> Result<Appliance, DescriptorError> {
     envelope::read(bytes, choices)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+mod tests;

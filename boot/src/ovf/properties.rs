@@ -59,6 +59,9 @@ impl<'d> Properties<'d> {
                 "Category" => category = reader.text(element),
                 // VMware lets a whole property belong to some configurations.
                 "Property" if reader.applies(element) => {
+                    // What each property of the section repeats.
+                    let names = [product.class.as_ref(), product.instance.as_ref(), category.as_ref()];
+                    reader.spend(names.into_iter().flatten().map(String::len).sum(), element)?;
                     let declared = declare(element, product, category.clone(), reader)?;
                     self.add(declared, scope, reader);
                 }
@@ -219,10 +222,16 @@ impl<'d> Properties<'d> {
         None
     }
 
-    /// The value of the property of this name, wherever it is declared: the first that has one.
-    pub fn anywhere(&self, key: &str) -> Option<&str> {
-        let of = |scope: &Scope| self.declared.get(*scope.by_key.get(key)?)?.property.value.as_deref();
-        self.scopes.iter().find_map(of).filter(|value| !value.is_empty())
+    /// The values of all properties by all their names, wherever they are declared; of several, the first that has a value.
+    pub fn values(&self) -> HashMap<&str, &str> {
+        let mut values = HashMap::new();
+        for (name, index) in self.scopes.iter().flat_map(|scope| &scope.by_key) {
+            let value = self.declared.get(*index).and_then(|declared| declared.property.value.as_deref());
+            if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
+                values.entry(name.as_str()).or_insert(value);
+            }
+        }
+        values
     }
 
     /// Hands the properties over to the machines and collections that declare them.
@@ -320,6 +329,9 @@ fn needs_value(kind: &str, qualifiers: &str) -> bool {
     let kind = kind.trim().to_ascii_lowercase();
     let is_number = ["int", "uint", "sint", "real", "boolean"].iter().any(|start| kind.starts_with(start));
     let qualifiers: String = qualifiers.chars().filter(|c| !c.is_whitespace()).collect();
+    let listed = qualifiers.split_once("ValueMap{").and_then(|(_, rest)| rest.split('}').next());
     let least = qualifiers.split_once("MinLen(").and_then(|(_, rest)| rest.split(')').next());
-    is_number || least.is_some_and(|least| least.parse::<u64>().is_ok_and(|least| least > 0))
+    is_number
+        || listed.is_some_and(|values| !values.contains("\"\""))
+        || least.is_some_and(|least| least.parse::<u64>().is_ok_and(|least| least > 0))
 }

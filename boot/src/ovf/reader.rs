@@ -8,8 +8,9 @@ use super::units::shown;
 use super::xml::Element;
 use super::{Choices, DescriptorError, codes};
 
-/// How far values of properties may grow by references to each other, in bytes, all together.
-const MAX_EXPANSION: usize = 16 << 20;
+/// How much may be written more than once, in bytes, all together: what others refer to by a short name (texts by their ids,
+/// values of properties by their keys, categories, controllers) can be long, and be referred to often.
+const MAX_EXPANSION: usize = 32 << 20;
 
 /// One reading of a descriptor.
 pub struct Reader<'r> {
@@ -23,9 +24,11 @@ pub struct Reader<'r> {
     pub strings: Strings,
     /// What was odd.
     pub warnings: Vec<Warning>,
-    /// How much values of properties may still grow.
+    /// How much may still be written more than once.
     pub expansion: usize,
-    /// It is oVirt's: its sections have children of their own, without saying whether they are required.
+    /// A text was not given because there were too many before it, which was said.
+    out_of_texts: bool,
+    /// oVirt wrote it: its sections have children of their own, without saying whether they are required.
     pub is_ovirt: bool,
 }
 
@@ -39,6 +42,7 @@ impl<'r> Reader<'r> {
             strings: Strings::default(),
             warnings: Vec::new(),
             expansion: MAX_EXPANSION,
+            out_of_texts: false,
             is_ovirt: false,
         }
     }
@@ -57,7 +61,20 @@ impl<'r> Reader<'r> {
     pub fn text(&mut self, element: Element<'_>) -> Option<String> {
         let inline = element.text();
         let Some(id) = element.word("msgid") else { return (!inline.is_empty()).then(|| inline.into_owned()) };
-        let found = self.strings.find(id, &inline);
+        let found = self.strings.find(id, &inline).map(str::to_owned);
+        if let Some(text) = &found {
+            let Some(rest) = self.expansion.checked_sub(text.len()) else {
+                if !std::mem::replace(&mut self.out_of_texts, true) {
+                    self.warn(
+                        codes::MESSAGE_MISSING,
+                        element,
+                        "there are too many long texts; from here on they are left out",
+                    );
+                }
+                return None;
+            };
+            self.expansion = rest;
+        }
         if found.is_none() && !self.strings.incomplete {
             let message = format!("there is no text for the message \"{}\"", shown(id));
             self.warn(codes::MESSAGE_MISSING, element, message);
@@ -68,6 +85,19 @@ impl<'r> Reader<'r> {
     /// The text of OVF's child of this name.
     pub fn text_of(&mut self, element: Element<'_>, name: &str) -> Option<String> {
         element.first(name).and_then(|child| self.text(child))
+    }
+
+    /// Says that this many bytes are written once more.
+    ///
+    /// # Errors
+    /// When it is too much.
+    pub fn spend(&mut self, bytes: usize, element: Element<'_>) -> Result<(), DescriptorError> {
+        self.expansion = self.expansion.checked_sub(bytes).ok_or_else(|| {
+            let cause =
+                format!("names and texts grow to more than {} MiB by being used over and over", MAX_EXPANSION >> 20);
+            element.error(cause, "get the package from its maker; no real descriptor is like that")
+        })?;
+        Ok(())
     }
 
     /// Whether an element counts in the chosen configuration: `ovf:configuration`, a list of ids, which is for all if it is

@@ -2,25 +2,24 @@
 
 use std::collections::HashSet;
 
-use super::appliance::{Content, Startup, StopAction};
+use super::appliance::{Startup, StopAction};
 use super::reader::Reader;
 use super::units::shown;
 use super::xml::Element;
 use super::{DescriptorError, codes};
 
-/// Reads the items of a section, in its order. `contents` is what they may name.
+/// Reads the items of a section, in its order. `ids` are those that they may name, each once.
 ///
 /// # Errors
 /// When an item has no id, or a number that is none; when the section is not understood.
 pub fn read(
     section: Element<'_>,
-    contents: &[Content],
+    ids: &mut HashSet<&str>,
     reader: &mut Reader<'_>,
 ) -> Result<Vec<Startup>, DescriptorError> {
     if !reader.understands(section, &["Info", "Item"])? {
         return Ok(Vec::new());
     }
-    let mut ids: HashSet<&str> = contents.iter().map(Content::id).collect();
     let mut items = Vec::new();
     for element in section.all("Item") {
         let id = element.word("id").ok_or_else(|| {

@@ -10,6 +10,8 @@ use super::{DescriptorError, codes};
 
 /// The language of texts that do not say theirs (DSP0243 9.12).
 const DEFAULT_LANGUAGE: &str = "en-US";
+/// How many languages there may be.
+const MAX_LANGUAGES: usize = 256;
 /// How many message files are read.
 const MAX_FILES: usize = 64;
 /// How many bytes of message files are read, all together.
@@ -30,9 +32,9 @@ pub struct Strings {
 
 impl Strings {
     /// The text of a message, where `inline` is what stands in the envelope itself.
-    pub fn find(&self, id: &str, inline: &str) -> Option<String> {
-        let of = |bundles: &[Bundle]| bundles.iter().find_map(|bundle| bundle.get(id)).cloned();
-        of(&self.before).or_else(|| (!inline.is_empty()).then(|| inline.to_owned())).or_else(|| of(&self.after))
+    pub fn find<'t>(&'t self, id: &str, inline: &'t str) -> Option<&'t str> {
+        let of = |bundles: &'t [Bundle]| bundles.iter().find_map(|bundle| bundle.get(id)).map(String::as_str);
+        of(&self.before).or_else(|| Some(inline).filter(|text| !text.is_empty())).or_else(|| of(&self.after))
     }
 }
 
@@ -50,7 +52,7 @@ pub fn read(envelope: Element<'_>, files: &Files, reader: &mut Reader<'_>) -> Re
         if let Some(id) = element.word("fileRef") {
             let Some(file) = files.by_id(id) else {
                 let cause = format!("there is no file \"{}\" in References", shown(id));
-                return Err(element.attr_error("fileRef", cause, "correct the id, or remove this Strings element"));
+                return Err(element.attr_error("fileRef", cause, "correct the id, or remove this element"));
             };
             let bytes = reader.choices.message_file.filter(|_| files_read < MAX_FILES).and_then(|get| get(&file.href));
             let bytes = bytes.filter(|bytes| bytes_read + bytes.len() <= MAX_FILE_BYTES);
@@ -66,10 +68,22 @@ pub fn read(envelope: Element<'_>, files: &Files, reader: &mut Reader<'_>) -> Re
                 }
             }
         }
-        bundles.push((language, bundle));
+        add(&mut bundles, language, bundle)
+            .map_err(|cause| element.error(cause, "get the package from its maker; no real descriptor is like that"))?;
     }
     let own = envelope.language().unwrap_or(DEFAULT_LANGUAGE);
     Ok(sorted(bundles, own, &reader.choices.locales, incomplete))
+}
+
+/// Adds texts to those of their language.
+fn add(bundles: &mut Vec<(String, Bundle)>, language: String, texts: Bundle) -> Result<(), String> {
+    let count = bundles.len();
+    match bundles.iter_mut().find(|(known, _)| *known == language) {
+        Some((_, known)) => known.extend(texts),
+        None if count < MAX_LANGUAGES => bundles.push((language, texts)),
+        None => return Err(format!("there are texts in more than {MAX_LANGUAGES} languages")),
+    }
+    Ok(())
 }
 
 fn messages(strings: Element<'_>) -> Bundle {

@@ -10,6 +10,7 @@ use crate::userspace;
 pub struct Guest {
     arguments: Vec<String>,
     append: Vec<String>,
+    modules: Vec<&'static str>,
     scenario: String,
     terminal: bool,
 }
@@ -53,6 +54,13 @@ impl Guest {
         self
     }
 
+    /// A module that the guest loads beside those for its devices.
+    #[must_use]
+    pub fn module(mut self, name: &'static str) -> Self {
+        self.modules.push(name);
+        self
+    }
+
     /// A switch of `ovum run`.
     #[must_use]
     pub fn switch(mut self, option: &str) -> Self {
@@ -81,7 +89,7 @@ impl Guest {
     pub fn boot(self) -> Result<Running> {
         let slot = slot()?;
         let folder = Folder::new()?;
-        let initrd = folder.file("initrd", &initramfs(&self.scenario)?)?;
+        let initrd = folder.file("initrd", &initramfs_with(&self.modules, &self.scenario)?)?;
         // The kernel's own messages, a character at a time through the lab, would take longer than all the rest.
         let append = ["quiet".to_owned()].into_iter().chain(self.append).collect::<Vec<_>>().join(" ");
         let arguments = ["--initrd".to_owned(), initrd, "--append".to_owned(), append];
@@ -98,5 +106,12 @@ impl Guest {
 /// # Errors
 /// When a package cannot be had.
 pub fn initramfs(scenario: &str) -> Result<Vec<u8>> {
-    userspace::initramfs(&userspace::modules(&setting()?.kernel)?, scenario)
+    initramfs_with(&[], scenario)
+}
+
+fn initramfs_with(more: &[&str], scenario: &str) -> Result<Vec<u8>> {
+    let kernel = &setting()?.kernel;
+    let mut modules = userspace::modules(kernel)?;
+    modules.extend(kernel.modules.in_order(more)?);
+    userspace::initramfs(&modules, scenario)
 }

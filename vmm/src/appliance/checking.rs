@@ -4,25 +4,30 @@
 //! cache where it can. So a package of any size starts at once, and what is wrong with it shows before it has run for long.
 #![allow(unsafe_code)]
 
+use std::collections::HashSet;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
-use std::time::Duration;
 
-use ovum_boot::integrity::{FileCheck, Manifest, Pace, Plan};
+use ovum_boot::integrity::{FileCheck, FileState, Manifest, Pace, Plan};
 use ovum_boot::ovf::appliance::FileReference;
 use ovum_boot::package::Package;
-
-/// How long the end of the check is waited for: a read from a slow share takes as long as it takes.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A check in the background.
 #[derive(Debug)]
 pub struct Checking {
     stop: Arc<AtomicBool>,
-    result: Receiver<io::Result<Vec<FileCheck>>>,
+    state: Arc<Mutex<State>>,
+}
+
+/// How far it is.
+#[derive(Debug, Default)]
+struct State {
+    /// All files, with what is known before any is read; nothing until that is known.
+    checks: Option<Vec<FileCheck>>,
+    /// The lines in the manifest of those that were read to their end.
+    read: HashSet<usize>,
 }
 
 impl Checking {
@@ -37,33 +42,40 @@ impl Checking {
         files: Vec<FileReference>,
         mut problem: Box<dyn FnMut(&FileCheck) + Send>,
     ) -> io::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (tell, result) = mpsc::channel();
-        let stopped = Arc::clone(&stop);
+        let checking = Self { stop: Arc::default(), state: Arc::default() };
+        let (stop, state) = (Arc::clone(&checking.stop), Arc::clone(&checking.state));
         Builder::new().name("check".into()).spawn(move || {
             idle();
             let plan = Plan::new(&package, Some(&manifest), &files);
+            lock(&state).checks = Some(plan.checks().to_vec());
+            plan.checks().iter().filter(|check| check.is_problem()).for_each(&mut problem);
             let mut found = |check: &FileCheck| {
+                lock(&state).read.extend(check.line);
                 if check.is_problem() {
                     problem(check);
                 }
             };
-            plan.checks().iter().filter(|check| check.is_referenced).for_each(&mut found);
-            // Nobody waits for it only when the process ends.
-            let _ = tell.send(plan.run_watched(Pace::Gentle, &stopped, &mut |_| {}, &mut found));
+            if let Err(error) = plan.run_watched(Pace::Gentle, &stop, &mut |_| {}, &mut found) {
+                log::warn!("the package's files are not compared with its manifest: {error}");
+            }
         })?;
-        Ok(Self { stop, result })
+        Ok(checking)
     }
 
-    /// Ends the check and says how far it came. What was not read to its end is
-    /// [`Stopped`](ovum_boot::integrity::FileState::Stopped).
-    ///
-    /// # Errors
-    /// When the host gave no thread to read.
-    pub fn finish(self) -> io::Result<Vec<FileCheck>> {
+    /// Ends the check, without waiting for anything: nobody knows when a thread of this priority gets to it. Returns the files
+    /// of the manifest that were not read to their end; nothing if it is not known yet which there are.
+    pub fn finish(self) -> Option<Vec<FileCheck>> {
         self.stop.store(true, Ordering::Relaxed);
-        self.result.recv_timeout(PATIENCE).unwrap_or_else(|_| Ok(Vec::new()))
+        let state = lock(&self.state);
+        let is_open = |check: &&FileCheck| {
+            check.state == FileState::Stopped && check.line.is_none_or(|line| !state.read.contains(&line))
+        };
+        Some(state.checks.as_ref()?.iter().filter(is_open).cloned().collect())
     }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Lets the calling thread, and those that it starts, have only what nobody else wants of the CPUs.

@@ -189,9 +189,6 @@ fn firmware_and_start(system: &System) -> Vec<Note> {
         let how = "ends the machine when it restarts; keep what it wrote with --overlay, and start it again";
         notes.push(Note::new("installation at the first start", how));
     }
-    if system.serials == 0 {
-        notes.push(Note::new("serial port", "is there all the same: it is the console"));
-    }
     notes
 }
 

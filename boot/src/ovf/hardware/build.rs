@@ -20,6 +20,8 @@ pub struct Build<'b, 'd, 'r> {
     pub(super) files: &'b Files,
     networks: &'b HashSet<String>,
     controllers: Vec<Controller>,
+    /// How many there are of each kind.
+    counts: HashMap<ControllerKind, u32>,
     by_instance: HashMap<String, usize>,
     /// Drives with their places.
     pub(super) found_disks: Vec<Placed>,
@@ -46,6 +48,7 @@ impl<'b, 'd, 'r> Build<'b, 'd, 'r> {
             files,
             networks,
             controllers: Vec::new(),
+            counts: HashMap::new(),
             by_instance: HashMap::new(),
             found_disks: Vec::new(),
             found_cdroms: Vec::new(),
@@ -64,21 +67,26 @@ impl<'b, 'd, 'r> Build<'b, 'd, 'r> {
             _ => return,
         };
         let Some(instance) = item.instance.as_deref() else { return };
-        let before = self.controllers.iter().filter(|controller| controller.kind == kind).count();
+        let count = self.counts.entry(kind).or_default();
+        let before = *count;
+        *count = count.saturating_add(1);
         let address = item.order("Address").or_else(|| item.order("BusNumber"));
         let controller = Controller {
             instance: instance.to_owned(),
             kind,
             model: item.field("ResourceSubType").map(|model| model.into_owned()),
-            address: address.unwrap_or_else(|| u32::try_from(before).unwrap_or(u32::MAX)),
+            address: address.unwrap_or(before),
         };
         self.by_instance.entry(instance.to_owned()).or_insert(self.controllers.len());
         self.controllers.push(controller);
     }
 
     /// The controller that an item hangs on, with its place among them all.
-    pub(super) fn parent(&mut self, item: &Item<'_>) -> Option<(usize, Controller)> {
-        let parent = item.field("Parent")?;
+    ///
+    /// # Errors
+    /// When many refer to one with a long name.
+    pub(super) fn parent(&mut self, item: &Item<'_>) -> Result<Option<(usize, Controller)>, DescriptorError> {
+        let Some(parent) = item.field("Parent") else { return Ok(None) };
         let index = self.by_instance.get(&*parent).copied();
         let controller = index.and_then(|index| Some((index, self.controllers.get(index)?.clone())));
         // oVirt writes the id of nothing there.
@@ -87,7 +95,11 @@ impl<'b, 'd, 'r> Build<'b, 'd, 'r> {
                 format!("{} hangs on \"{}\", which is no controller", item.shown("the drive"), shown(&parent));
             self.reader.warn(codes::DRIVE_CONTROLLER_MISSING, item.element, message);
         }
-        controller
+        if let Some((_, controller)) = &controller {
+            let model = controller.model.as_ref().map_or(0, String::len);
+            self.reader.spend(controller.instance.len() + model, item.element)?;
+        }
+        Ok(controller)
     }
 
     /// Adds an item to the machine.

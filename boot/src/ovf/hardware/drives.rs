@@ -25,8 +25,11 @@ pub struct Placed {
 }
 
 impl<'d> Build<'_, 'd, '_> {
-    fn place(&mut self, item: &Item<'_>, source: Source) -> Placed {
-        let parent = self.parent(item);
+    fn place(&mut self, item: &Item<'_>, source: Source) -> Result<Placed, DescriptorError> {
+        let parent = self.parent(item)?;
+        if let Source::Disk(id) | Source::File(id) = &source {
+            self.reader.spend(id.len(), item.element)?;
+        }
         let drive = Drive {
             instance: item.instance.as_deref().unwrap_or_default().to_owned(),
             name: item.name(),
@@ -35,7 +38,7 @@ impl<'d> Build<'_, 'd, '_> {
             unit: item.order("AddressOnParent"),
             line: item.element.line(),
         };
-        Placed { drive, controller: parent.map_or(usize::MAX, |(index, _)| index), first: false }
+        Ok(Placed { drive, controller: parent.map_or(usize::MAX, |(index, _)| index), first: false })
     }
 
     /// A disk, which must have something in it.
@@ -45,7 +48,7 @@ impl<'d> Build<'_, 'd, '_> {
     pub(super) fn add_disk(&mut self, item: &Item<'d>) -> Result<(), DescriptorError> {
         match self.disk_source(item) {
             Ok((source, facts)) => {
-                let mut placed = self.place(item, source);
+                let mut placed = self.place(item, source)?;
                 if let Some(facts) = facts {
                     placed.first = facts.boot && self.reader.is_ovirt;
                     let interface = facts.interface.filter(|_| placed.drive.controller.is_none());
@@ -153,7 +156,7 @@ impl<'d> Build<'_, 'd, '_> {
         };
         match source {
             Ok(source) => {
-                let placed = self.place(item, source);
+                let placed = self.place(item, source)?;
                 self.found_cdroms.push(placed);
                 Ok(())
             }
@@ -186,20 +189,12 @@ pub fn sorted(mut drives: Vec<Placed>, reader: &mut Reader<'_>) -> Vec<Drive> {
     }
     // Stable: what has the same place stays in the order of the descriptor.
     drives.sort_by_key(|placed| {
-        let bus = placed.drive.controller.as_ref().map_or((true, 0, 0), |on| (false, kind_rank(on.kind), on.address));
+        let bus = placed
+            .drive
+            .controller
+            .as_ref()
+            .map_or((true, ControllerKind::Other, 0), |on| (false, on.kind, on.address));
         (!placed.first, bus, placed.controller, placed.drive.unit.unwrap_or(u32::MAX))
     });
     drives.into_iter().map(|placed| placed.drive).collect()
-}
-
-fn kind_rank(kind: ControllerKind) -> u8 {
-    match kind {
-        ControllerKind::Ide => 0,
-        ControllerKind::Scsi => 1,
-        ControllerKind::Sata => 2,
-        ControllerKind::Nvme => 3,
-        ControllerKind::Virtio => 4,
-        ControllerKind::Usb => 5,
-        ControllerKind::Other => 6,
-    }
 }

@@ -39,6 +39,7 @@ const KNOWN_FAMILIES: &[&str] = &[
     "hyperv",
     "microsoft",
     "xen-hvm",
+    "hvm-",
     "pc-",
     "q35",
     "dmtf:",

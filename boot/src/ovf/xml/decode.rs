@@ -103,7 +103,7 @@ fn recognize(bytes: &[u8], text: &str) -> Result<(), DescriptorError> {
         ));
     }
     if starts("<!doctype html") || starts("<html") {
-        let remedy = "get the package again: a web server gave a page, perhaps an error message, in place of the file";
+        let remedy = "get the package again: a server gave a web page, perhaps an error message, in place of the file";
         return Err(error(Some(1), "it is an HTML page, not an OVF descriptor".to_owned(), remedy));
     }
     if !text.starts_with('<') {

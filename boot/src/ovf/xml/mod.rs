@@ -145,6 +145,11 @@ impl<'d> Element<'d> {
         }
     }
 
+    /// Whether a namespace that `is_its` knows is declared where it stands.
+    pub fn declares(self, is_its: fn(&str) -> bool) -> bool {
+        self.node.namespaces().any(|namespace| is_its(namespace.uri()))
+    }
+
     /// `xml:lang`.
     pub fn language(self) -> Option<&'d str> {
         self.node.attribute((roxmltree::NS_XML_URI, "lang")).or_else(|| self.node.attribute("lang"))
