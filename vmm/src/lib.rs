@@ -28,6 +28,8 @@ mod ending;
 mod event_loop;
 pub mod failure;
 pub mod fleet;
+#[cfg(any(test, feature = "test-support"))]
+pub mod fuzz;
 pub mod host;
 pub mod kvm;
 pub mod machine;

@@ -26,6 +26,8 @@ use kvm_ioctls::{VcpuFd, VmFd};
 
 pub use boot_data::BootError;
 pub(crate) use disks::Purpose;
+#[cfg(any(test, feature = "test-support"))]
+pub(crate) use disks::open as open_disk;
 pub use inputs::InputError;
 pub(crate) use inputs::Inputs;
 pub use load::LoadError;
