@@ -120,11 +120,6 @@ impl<S: TransportSignal> Lifecycle<S> {
         self.driver.queues.get(usize::try_from(index).ok()?)
     }
 
-    /// Whether the driver has started the device.
-    pub fn is_started(&self) -> bool {
-        self.driver.has(DRIVER_OK)
-    }
-
     /// 3.1.1: features are chosen between DRIVER and FEATURES_OK. `selector` says which half: 0 the low, 1 the high one.
     pub fn write_features(&mut self, selector: u32, value: u32) {
         if !self.driver.has(DRIVER) || self.driver.has(FEATURES_OK) {

@@ -3,6 +3,7 @@
 //! * [`device`]: the seam between the two; a transport offers any device, and a device works behind any transport.
 //! * [`lifecycle`]: what all transports have in common: the life of a device as its driver sees it; [`status`] its numbers.
 //! * [`mmio`]: the transport over memory-mapped registers.
+//! * [`pci`]: the transport over PCI.
 //! * [`worker`]: the thread on which an active device runs.
 //! * [`queue`]: from the driver's queue addresses to a validated queue, and the loop that serves it.
 //! * [`chain`]: from a descriptor chain to buffers in guest memory.
@@ -15,6 +16,7 @@ pub(crate) mod lifecycle;
 pub mod mmio;
 #[cfg(any(test, feature = "mock"))]
 pub mod mock;
+pub mod pci;
 pub mod queue;
 pub mod rng;
 pub mod status;
