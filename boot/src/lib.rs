@@ -6,6 +6,7 @@
 //! * [`cpio`]: writes initramfs archives.
 //! * [`ovf`]: OVF descriptors.
 //! * [`package`]: OVA archives and folders: the files that descriptors speak of.
+//! * [`environment`]: what a guest is told at its start.
 //!
 //! Files are hostile: every length and address in them is checked before it is used. Nothing here knows KVM, and nothing
 //! but [`kernel`] knows CPU architectures, and those only as facts that headers state.
@@ -13,10 +14,12 @@
 mod bytes;
 pub mod cmdline;
 pub mod cpio;
+pub mod environment;
 mod file;
 #[cfg(any(test, feature = "test-support"))]
 pub mod fuzz;
 pub mod initramfs;
+mod input;
 pub mod kernel;
 mod memory;
 pub mod ovf;
@@ -27,5 +30,6 @@ pub mod testkernel;
 pub use cmdline::{Cmdline, CmdlineError};
 pub use file::FileProblem;
 pub use initramfs::{Initramfs, InitramfsError, InitramfsProblem, PlacedInitramfs};
+pub use input::Input;
 pub use kernel::{Architecture, Entry, Format, Kernel, KernelError, KernelProblem, LoadedKernel, Protocol};
 pub use package::{Package, PackageError, PackageProblem};

@@ -8,6 +8,7 @@
 //! * [`plan`]: what would be built from it, without building it (`ovum run --dry-run`).
 //! * [`builder`]: the assembly, an ordered list of steps, each in a file of its own.
 //! * [`machine`]: the states of a machine and what leads from one to the next.
+//! * [`fleet`]: several machines at a time.
 //! * [`vcpu`]: the threads that run guest code.
 //! * [`console`]: the guest's serial port, and what its output tells about the boot.
 //! * [`timeline`]: when each step of a boot happened.
@@ -24,6 +25,7 @@ pub mod console;
 mod ending;
 mod event_loop;
 pub mod failure;
+pub mod fleet;
 pub mod host;
 pub mod kvm;
 pub mod machine;

@@ -153,7 +153,7 @@ fn disk(text: &str) -> Result<DiskConfig, String> {
             None if option == "discard" => Writes::Discarded,
             Some(("overlay", file)) if !file.is_empty() => Writes::Overlay(file.into()),
             Some(("format", format)) => {
-                disk.format = Some(format.parse().map_err(|error: UnknownFormat| error.to_string())?);
+                disk = disk.with_format(format.parse().map_err(|error: UnknownFormat| error.to_string())?);
                 continue;
             }
             _ => {
@@ -198,7 +198,8 @@ mod tests {
         let plain = disk("a.img").unwrap();
         assert_eq!(plain, DiskConfig::new("a.img"));
         let read_only = disk("a.img,ro,format=raw").unwrap();
-        assert_eq!((read_only.writes, read_only.format), (Writes::Refused, Some(Format::Raw)));
+        let expected = DiskConfig { writes: Writes::Refused, ..DiskConfig::new("a.img").with_format(Format::Raw) };
+        assert_eq!(read_only, expected);
         assert_eq!(disk("a.vmdk,overlay=b").unwrap().writes, Writes::Overlay("b".into()));
         for bad in ["a.img,ro,discard", "a.img,overlay=", "a.img,overlay", "a.img,format=vmx", "a.img,ro=yes"] {
             assert!(disk(bad).is_err(), "{bad}");

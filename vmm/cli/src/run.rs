@@ -56,7 +56,7 @@ fn config(args: &RunArgs) -> Result<MachineConfig, Failure> {
         disk.writes = Writes::Overlay(overlay.clone());
     }
     Ok(MachineConfig {
-        initramfs: args.initrd.clone(),
+        initramfs: args.initrd.clone().map(Into::into),
         cmdline: match &args.cmdline {
             Some(all) => CmdlineChoice::Whole(all.clone()),
             None => CmdlineChoice::Append(args.append.clone()),

@@ -295,7 +295,7 @@ fn word(word: &str) -> Option<Unit> {
 }
 
 /// A text from a descriptor as it may stand in a message: short, on one line, without control characters.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(MAX_SHOWN).flat_map(char::escape_debug).collect();
     if text.chars().nth(MAX_SHOWN).is_some() {
         shown.push_str("...");
