@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use ovum_disk::UnknownFormat;
 use ovum_vmm::DiskConfig;
-use ovum_vmm::config::{DEFAULT_CPUS, DEFAULT_MEMORY, Writes};
+use ovum_vmm::config::{DEFAULT_CPUS, DEFAULT_MEMORY, Transport, Writes};
 
 use crate::disk::args::DiskCommand;
 use crate::report::Status;
@@ -83,6 +83,9 @@ pub struct RunArgs {
     /// Keep what the guest writes to the first disk in this overlay, which is made if it is not there
     #[arg(long, value_name = "FILE", requires = "disks")]
     pub overlay: Option<PathBuf>,
+    /// How the guest finds its disks: mmio costs it nothing to probe, pci is for kernels without virtio-mmio
+    #[arg(long, value_name = "WAY", default_value = "auto", value_parser = transport)]
+    pub transport: Transport,
     /// Where the guest's serial console goes: stdio, file:PATH or none
     #[arg(long, value_name = "WHERE", default_value = "stdio", value_parser = console)]
     pub console: ConsoleArg,
@@ -168,6 +171,14 @@ fn disk(text: &str) -> Result<DiskConfig, String> {
         disk.writes = writes;
     }
     Ok(disk)
+}
+
+fn transport(text: &str) -> Result<Transport, String> {
+    match text {
+        "auto" | "mmio" => Ok(Transport::Mmio),
+        "pci" => Ok(Transport::Pci),
+        _ => Err("give auto, mmio or pci".into()),
+    }
 }
 
 fn console(text: &str) -> Result<ConsoleArg, String> {

@@ -66,6 +66,7 @@ fn config(args: &RunArgs) -> Result<MachineConfig, Failure> {
         cpus: args.cpus,
         memory: args.memory.0,
         disks,
+        transport: args.transport,
         scratch: std::env::var_os("TMPDIR").map_or_else(|| DEFAULT_SCRATCH.into(), PathBuf::from),
         time_limit: args.timeout,
         ..MachineConfig::new(&args.kernel)
