@@ -4,7 +4,9 @@
 //! * [`initramfs`]: reads an initramfs into what the kernel leaves.
 //! * [`cmdline`]: the kernel's command line.
 //! * [`cpio`]: writes initramfs archives.
+//! * [`integrity`]: manifests and signatures of packages.
 //! * [`ovf`]: OVF descriptors.
+//! * [`pack`]: writes OVF packages.
 //! * [`package`]: OVA archives and folders: the files that descriptors speak of.
 //! * [`environment`]: what a guest is told at its start.
 //!
@@ -20,9 +22,11 @@ mod file;
 pub mod fuzz;
 pub mod initramfs;
 mod input;
+pub mod integrity;
 pub mod kernel;
 mod memory;
 pub mod ovf;
+pub mod pack;
 pub mod package;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testkernel;
@@ -30,6 +34,5 @@ pub mod testkernel;
 pub use cmdline::{Cmdline, CmdlineError};
 pub use file::FileProblem;
 pub use initramfs::{Initramfs, InitramfsError, InitramfsProblem, PlacedInitramfs};
-pub use input::Input;
 pub use kernel::{Architecture, Entry, Format, Kernel, KernelError, KernelProblem, LoadedKernel, Protocol};
 pub use package::{Package, PackageError, PackageProblem};

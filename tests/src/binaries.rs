@@ -34,7 +34,8 @@ fn build(profile: &str, arguments: &[&str], program: &str) -> Result<PathBuf> {
     let output =
         cargo().arg("build").args(["--quiet", "--profile", profile]).args(arguments).output().doing("running cargo")?;
     packages::succeeded(&output, &format!("cargo build {}", arguments.join(" ")))?;
-    let path = target().join(profile).join(program);
+    // The profile `dev` has a folder of another name.
+    let path = target().join(if profile == "dev" { "debug" } else { profile }).join(program);
     if path.is_file() { Ok(path) } else { Err(Failure::new(format!("cargo has built no {}", path.display()))) }
 }
 
@@ -63,6 +64,18 @@ pub fn ovum() -> Result<PathBuf> {
 /// When it does not build.
 pub fn disk_read() -> Result<PathBuf> {
     build("release", &["--package", "ovum-disk", "--example", "disk-read"], "examples/disk-read")
+}
+
+/// The bare-metal guests, each as a kernel `NAME.elf` in the folder `payloads` in `folder`.
+///
+/// # Errors
+/// When they do not build, or cannot be written.
+pub fn payloads(folder: &Path) -> Result<PathBuf> {
+    let folder = folder.join("payloads");
+    let program = build("dev", &["--package", "ovum-payloads", "--example", "payloads"], "examples/payloads")?;
+    let output = Command::new(program).arg(&folder).output().doing("writing the payloads")?;
+    packages::succeeded(&output, "writing the payloads")?;
+    Ok(folder)
 }
 
 /// The agent, built on first use: optimised, as it works at the lab's slow pace, but without the time that LTO takes.

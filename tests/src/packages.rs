@@ -28,8 +28,9 @@ pub const BUILD: &[Tool] = &[tool("cc", "gcc"), tool("/usr/include/stdio.h", "li
 pub const LAB: &[Tool] =
     &[tool("qemu-system-x86_64", "qemu-system-x86"), tool("mke2fs", "e2fsprogs"), tool("xz", "xz-utils")];
 
-/// Those who judge what is read and written of disk images.
-pub const JUDGES: &[Tool] = &[tool("qemu-img", "qemu-utils")];
+/// Those who judge what is read and written of disk images and packages.
+pub const JUDGES: &[Tool] =
+    &[tool("qemu-img", "qemu-utils"), tool("xmllint", "libxml2-utils"), tool("openssl", "openssl")];
 
 /// What building the bench kernel needs.
 pub const KERNEL: &[Tool] = &[

@@ -14,7 +14,8 @@ pub struct Appliance {
     pub dialect: Dialect,
     /// The one content element of the envelope: a machine, or a tree of them.
     pub content: Content,
-    /// The disks of the DiskSection, in its order. [`Drive::source`] names them.
+    /// The disks of the DiskSection, in its order, and then those that only the item of a drive describes: empty, with an id made
+    /// of those of machine and item. [`Drive::source`] names them.
     pub disks: Vec<Disk>,
     /// The networks of the NetworkSection, in its order.
     pub networks: Vec<Network>,
@@ -88,6 +89,8 @@ impl Dialect {
 
 /// A node of the tree of machines.
 #[derive(Debug, Clone, PartialEq)]
+// There is one for each machine of a package: their size is of no account.
+#[allow(clippy::large_enum_variant)]
 pub enum Content {
     /// `VirtualSystem`.
     System(Box<System>),
@@ -405,7 +408,7 @@ pub struct Disk {
     pub file: Option<String>,
     /// The format that `ovf:format` declares.
     pub format: DeclaredFormat,
-    /// The size that the guest sees, in bytes.
+    /// The size that the guest sees, in bytes; 0: the package does not say, and that of the image is meant.
     pub capacity_bytes: u64,
     /// How much of it is in use, in bytes, where the package says so.
     pub populated_bytes: Option<u64>,

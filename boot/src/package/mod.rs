@@ -51,7 +51,7 @@ pub struct Member {
     pub size: u64,
 }
 
-/// An open package. Nothing in it is believed but what the caller checks; that is what integrity checks are for.
+/// An open package. Nothing in it is believed but what the caller checks; see [`crate::integrity`].
 #[derive(Debug)]
 pub struct Package {
     path: PathBuf,

@@ -1,4 +1,4 @@
-//! `cargo xtask demo`: from a fresh machine to a booted appliance.
+//! `cargo xtask demo`: from a fresh machine to a booted appliance, packed here.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,9 +14,9 @@ use crate::{check, lab, test};
 pub(crate) const HELP: &str = "
 Usage: cargo xtask demo [ARGUMENTS FOR ovum run...]
 
-Installs what is missing, builds ovum, makes a small appliance in target/demo (a stock kernel, a busybox initramfs, a disk with
-a greeting on it) and boots it with `ovum run --timing`: on this machine where its KVM is a hardware one, in the KVM lab
-elsewhere. Ends with the boot as a timeline.
+Installs what is missing, builds ovum, packs a small appliance as target/demo/demo.ova (a stock kernel, a busybox initramfs,
+a disk with a greeting on it) with `ovum pack`, and boots it with `ovum run --timing demo.ova`: on this machine where its KVM
+is a hardware one, in the KVM lab elsewhere. Ends with the boot as a timeline.
 
 Example: cargo xtask demo --cpus 2
 ";
@@ -37,11 +37,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     println!("building ovum");
     let ovum = binaries::ovum()?;
     let folder = binaries::target().join("demo");
-    appliance(&folder)?;
-    let file = |name: &str| folder.join(name).to_string_lossy().into_owned();
-    let mut command = vec!["ovum".to_owned()];
-    command.extend(["run", "--timing", "--kernel"].map(str::to_owned));
-    command.extend([file("vmlinuz"), "--initrd".into(), file("initrd.cpio"), "--disk".into(), file("disk.raw")]);
+    parts(&folder)?;
+    let package = pack(&ovum, &folder)?;
+    let mut command: Vec<String> = ["ovum", "run", "--timing"].map(str::to_owned).into();
+    command.push(package.to_string_lossy().into_owned());
     command.extend(arguments.iter().cloned());
     println!("$ {}", command.join(" "));
     match harness::choice() {
@@ -60,8 +59,19 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     }
 }
 
+/// Packs the appliance.
+fn pack(ovum: &Path, folder: &Path) -> Result<PathBuf> {
+    let line = ["pack", "--force", "--output", "demo.ova", "--memory", "256M"];
+    let parts = ["--kernel", "vmlinuz", "--initrd", "initrd.cpio", "--disk", "disk.raw"];
+    println!("$ ovum {} {}", line.join(" "), parts.join(" "));
+    let mut command = Command::new(ovum);
+    command.args(line).args(parts).current_dir(folder);
+    check::succeeds(&mut command, "ovum pack")?;
+    Ok(folder.join("demo.ova"))
+}
+
 /// Makes the kernel, the initramfs and the disk.
-fn appliance(folder: &Path) -> Result<()> {
+fn parts(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).doing(format!("making {}", folder.display()))?;
     let stock = kernel::stock()?;
     let write = |name: &str, bytes: &[u8]| {

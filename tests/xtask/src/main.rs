@@ -28,10 +28,10 @@ struct Task {
 
 const TASKS: &[Task] = &[
     Task { name: "setup", about: "install and unpack what is needed", help: test::SETUP_HELP, run: test::setup },
-    Task { name: "demo", about: "make an appliance and boot it", help: demo::HELP, run: demo::run },
+    Task { name: "demo", about: "pack an appliance and boot it", help: demo::HELP, run: demo::run },
     Task { name: "test", about: "all checks and all tests", help: test::TEST_HELP, run: test::test },
     Task { name: "lab", about: "run a command of ovum's in the KVM lab", help: lab::HELP, run: lab::run },
-    Task { name: "bench", about: "Ovum beside QEMU: booting, reading disks", help: bench::HELP, run: bench::run },
+    Task { name: "bench", about: "Ovum beside QEMU: booting, disks, OVAs", help: bench::HELP, run: bench::run },
     Task { name: "fmt", about: "format the code", help: check::FMT_HELP, run: check::fmt },
     Task { name: "lint", about: "clippy and the project's own checks", help: check::LINT_HELP, run: check::lint },
     Task { name: "fuzz", about: "run the fuzz targets", help: check::FUZZ_HELP, run: check::fuzz },

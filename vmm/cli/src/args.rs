@@ -10,6 +10,9 @@ use ovum_disk::UnknownFormat;
 use ovum_vmm::DiskConfig;
 use ovum_vmm::config::{DEFAULT_CPUS, DEFAULT_MEMORY, Transport, Writes};
 
+use crate::appliance::args::InspectArgs;
+use crate::appliance::pack::PackArgs;
+use crate::appliance::verify::VerifyArgs;
 use crate::disk::args::DiskCommand;
 use crate::report::Status;
 use crate::units;
@@ -27,6 +30,12 @@ struct Cli {
 pub enum Command {
     /// Boot a kernel in a microVM, with its console on this terminal
     Run(RunArgs),
+    /// Show what an OVF or OVA package describes
+    Inspect(InspectArgs),
+    /// Make an OVA from disks, or from a kernel and disks
+    Pack(Box<PackArgs>),
+    /// Compare a package with its manifest, and say who signed it
+    Verify(VerifyArgs),
     /// Look at disk images, make them and turn one format into another
     #[command(subcommand)]
     Disk(DiskCommand),

@@ -2,16 +2,21 @@
 //!
 //! * [`args`]: what can be said on the command line, and its help.
 //! * [`run`]: `ovum run`.
+//! * [`appliance`]: `ovum inspect`, `verify` and `pack`, and what concerns packages.
 //! * [`disk`]: `ovum disk`.
 //! * [`doctor`]: `ovum doctor`.
 //! * [`terminal`], [`keys`], [`signals`]: the person at the terminal, and those who end the process from outside.
+//! * [`failure`]: why a command did not work; [`progress`]: how far it is.
 //! * [`report`]: what is printed, and the exit status.
 
+mod appliance;
 mod args;
 mod disk;
 mod doctor;
+mod failure;
 mod keys;
 mod logger;
+mod progress;
 mod report;
 mod run;
 mod signals;
@@ -28,6 +33,9 @@ fn main() -> ExitCode {
     logger::install();
     match args::parse() {
         Parsed::Command(Command::Run(run)) => run::run(&run, &timeline),
+        Parsed::Command(Command::Inspect(inspect)) => appliance::inspect::run(&inspect),
+        Parsed::Command(Command::Pack(pack)) => appliance::pack::run(&pack),
+        Parsed::Command(Command::Verify(verify)) => appliance::verify::run(&verify),
         Parsed::Command(Command::Disk(disk)) => disk::run(&disk),
         Parsed::Command(Command::Doctor(doctor)) => doctor::run(&doctor),
         Parsed::Answered(status) => status,

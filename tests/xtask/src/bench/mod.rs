@@ -2,6 +2,7 @@
 
 mod boot;
 mod disk;
+mod ova;
 
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ use ovum_tests::failure::{Failure, Result};
 pub(crate) const HELP: &str = "
 Usage: cargo xtask bench boot [--runs N] [--stock-runs N] [--json FILE] [--qemu MACHINE] [--also WORDS]...
        cargo xtask bench disk [--runs N] [--json FILE]
+       cargo xtask bench ova [--size GIB] [--data GIB] [--runs N] [--json FILE]
 
 boot: boots the same guest with ovum and with this distribution's QEMU (`-M microvm`), in a lab whose clock counts
 instructions, so that the figures repeat on any host, however busy. The guest: 128 MiB, 1 vCPU, the bench kernel (built from
@@ -35,9 +37,23 @@ time; and opens images of 100 GiB.
 
 Reported, as median (minimum to maximum): wall time in ms, and how many times as fast ovum is.
 
+ova: starts a machine from a large package, on this host, whose KVM may be of any kind: the guest is a few instructions that
+read the first sector of its disk. Beside it: the same machine from a plain kernel with a small disk, and the usual way:
+`tar -xf`, `qemu-img convert`, a plain kernel. The package is made with `ovum pack`, once, and kept in target/bench-ova.
+
+  --size GIB      size of the package's disk (10)
+  --data GIB      how much of the disk holds data that does not compress (2): the package is as large. The usual way needs
+                  twice as much again
+  --runs N        runs of each, interleaved (5); the usual way is gone once
+  --json FILE     write all figures there, too
+
+Reported, as median (minimum to maximum): ms from the command to the guest's first instruction, by ovum's own account, and
+to the machine's end; the most memory that a process had resident, in MiB, the guest's included.
+
 Examples: cargo xtask bench boot --runs 3 --json boot.json
           cargo xtask bench boot --runs 0 --qemu none --also mitigations=auto
           cargo xtask bench disk
+          cargo xtask bench ova --data 10
 ";
 
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
@@ -45,6 +61,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     match arguments.first().map(String::as_str) {
         Some("boot") => boot::run(rest),
         Some("disk") => disk::run(rest),
-        _ => Err(Failure::new("there are two benches, `boot` and `disk`").remedy("see `cargo xtask bench --help`")),
+        Some("ova") => ova::run(rest),
+        _ => {
+            Err(Failure::new("there are three benches, `boot`, `disk` and `ova`")
+                .remedy("see `cargo xtask bench --help`"))
+        }
     }
 }

@@ -72,7 +72,8 @@ pub struct SourceArgs {
 /// The most threads for a copy: each has a few MiB of the disk in its hands.
 const MAX_THREADS: usize = 256;
 
-fn threads(text: &str) -> Result<NonZero<usize>, String> {
+/// Reads a number of threads.
+pub fn threads(text: &str) -> Result<NonZero<usize>, String> {
     let number = text.parse().ok().filter(|number: &NonZero<usize>| number.get() <= MAX_THREADS);
     number.ok_or_else(|| format!("give a number from 1 to {MAX_THREADS}"))
 }

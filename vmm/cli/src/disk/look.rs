@@ -10,7 +10,7 @@ use ovum_disk::{Access, Disk, check};
 use serde::Serialize;
 
 use super::args::{ImageArgs, SourceArgs};
-use super::failure::Failure;
+use crate::failure::Failure;
 use crate::report::{self, Status, printable};
 use crate::units::Size;
 

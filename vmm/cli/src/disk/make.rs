@@ -10,9 +10,9 @@ use ovum_disk::{Disk, Format, copy, overlay};
 use serde::Serialize;
 
 use super::args::{ConvertArgs, CreateArgs, ResizeArgs};
-use super::failure::Failure;
 use super::look;
-use super::progress::Progress;
+use crate::failure::Failure;
+use crate::progress::Progress;
 use crate::report::{self, Status};
 
 /// What to make at `path`: what was said, or what the name says.
@@ -74,7 +74,7 @@ pub fn convert(args: &ConvertArgs) -> Result<Status, Failure> {
     let mut writer = write::create(target, file.storage(), image.size(), seed())
         .map_err(|error| Failure::layout(&args.to, error))?;
     let threads = args.threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN);
-    let mut progress = Progress::new(image.size(), file.left_behind());
+    let mut progress = Progress::new(image.size(), file.left_behind().as_slice());
     copy::copy(&image, writer.as_mut(), threads, &mut |done| progress.set(done))
         .map_err(|error| Failure::copy(&args.from, &args.to, &error))?;
     drop(writer);

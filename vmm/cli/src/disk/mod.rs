@@ -3,13 +3,10 @@
 //! * [`args`]: what can be said.
 //! * [`look`]: info, check, map.
 //! * [`make`]: create, convert, resize.
-//! * [`failure`]: why it did not work.
 
 pub mod args;
-mod failure;
 mod look;
 mod make;
-mod progress;
 
 use std::process::ExitCode;
 

@@ -26,12 +26,15 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Nothing is shown yet; `total` is in bytes. A signal that ends the process takes the bar away, and the file
-    /// `unfinished`.
-    pub fn new(total: u64, unfinished: Option<&Path>) -> Self {
+    /// Nothing is shown yet; `total` is in bytes. A signal that ends the process takes the bar away, and the
+    /// files `unfinished`.
+    pub fn new(total: u64, unfinished: &[&Path]) -> Self {
         let wanted = stderr().is_terminal();
         let bar = Arc::default();
-        let watch = (wanted || unfinished.is_some()).then(|| watch(Arc::clone(&bar), unfinished.map(Path::to_owned)));
+        let watch = (wanted || !unfinished.is_empty()).then(|| {
+            let unfinished = unfinished.iter().map(|path| path.to_path_buf()).collect();
+            watch(Arc::clone(&bar), unfinished)
+        });
         // Without it, a signal ends the process untidily.
         let watch = watch.and_then(Result::ok);
         Self { started: Instant::now(), total, bar, wanted, watch }
@@ -47,7 +50,7 @@ impl Progress {
 }
 
 /// Waits for a signal, tidies up and lets it end the process.
-fn watch(bar: Arc<OnceLock<ProgressBar>>, unfinished: Option<PathBuf>) -> io::Result<Handle> {
+fn watch(bar: Arc<OnceLock<ProgressBar>>, unfinished: Vec<PathBuf>) -> io::Result<Handle> {
     let ignored = signals::ignored();
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !ignored.contains(signal)))?;
     let handle = signals.handle();
@@ -57,7 +60,7 @@ fn watch(bar: Arc<OnceLock<ProgressBar>>, unfinished: Option<PathBuf>) -> io::Re
                 bar.finish_and_clear();
             }
             // Nobody is left to be told when these fail.
-            let _ = unfinished.map(fs::remove_file);
+            unfinished.into_iter().for_each(|path| drop(fs::remove_file(path)));
             let _ = emulate_default_handler(signal);
         }
     })?;

@@ -1,4 +1,4 @@
-//! Why a disk command did not work.
+//! Why a command did not work.
 
 use std::io;
 use std::path::Path;
