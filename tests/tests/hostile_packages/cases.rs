@@ -23,14 +23,17 @@ pub struct Case {
     files: Vec<(String, Vec<u8>)>,
     package: String,
     refused_by: Vec<&'static [&'static str]>,
+    warned_by: Option<&'static [&'static str]>,
     places: Vec<String>,
     remedy: String,
 }
 
 impl Case {
-    /// A package of one descriptor; its disk lies beside it.
+    /// A package of one descriptor; its disk lies beside it. `ovum verify` compares files and warns of a descriptor that it
+    /// cannot read; the others refuse it.
     pub fn descriptor(what: &str, text: impl Into<Vec<u8>>) -> Self {
-        Self::files(what, "package.ovf", vec![("package.ovf", text.into()), ("disk.vmdk", DISK.to_vec())])
+        let files = vec![("package.ovf", text.into()), ("disk.vmdk", DISK.to_vec())];
+        Self { warned_by: Some(VERIFY), ..Self::files(what, "package.ovf", files).refused_by(&[INSPECT, RUN]) }
     }
 
     /// A package of one archive.
@@ -45,6 +48,7 @@ impl Case {
             files: files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect(),
             package: package.to_owned(),
             refused_by: ALL.to_vec(),
+            warned_by: None,
             places: Vec::new(),
             remedy: String::new(),
         }
@@ -65,6 +69,7 @@ impl Case {
     /// Only these commands have to refuse it. The others may: but they have to end well.
     pub fn refused_by(mut self, commands: &[&'static [&'static str]]) -> Self {
         self.refused_by = commands.to_vec();
+        self.warned_by = None;
         self
     }
 
@@ -114,6 +119,12 @@ impl Case {
                 let lacks = !advice.contains(&self.remedy.to_lowercase());
                 lacks.then(|| format!("the remedy does not say {:?}: {:?}", self.remedy, call.errors))
             });
+        }
+        if self.warned_by == Some(command) && call.status == 0 {
+            let said = format!("{}{}", call.output, call.errors).to_lowercase();
+            let missing = self.places.iter().find(|place| !said.contains(&place.to_lowercase()));
+            let silent = missing.map(String::as_str).or((!said.contains("warning")).then_some("warning"));
+            return silent.map(|word| format!("it does not say {word:?}: {said:?}"));
         }
         match call.status {
             0 => None,

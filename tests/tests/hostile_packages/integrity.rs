@@ -90,7 +90,7 @@ fn manifests_that_are_none() {
     judge_all(&[
         folder("not UTF-8", [right().as_bytes(), b"\xff\xfe\n"].concat()).refused_by(&[VERIFY]).names("package.mf"),
         folder("nothing", "").survived(),
-        folder("10^5 lines", (0..100_000).map(nobody).collect::<String>()).refused_by(&[VERIFY]),
+        folder("30,000 lines", (0..30_000).map(nobody).collect::<String>()).refused_by(&[VERIFY]),
         folder("one long line", "x".repeat(50_000_000)).refused_by(&[VERIFY]).names("package.mf"),
     ]);
 }

@@ -32,7 +32,7 @@ fn names_that_leave_the_package() {
         "a//../../x",
     ]
     .into_iter()
-    .map(|name| Case::descriptor(&format!("href {name:?}"), href(name)).refused_by(&[VERIFY, RUN]).names("package.ovf"))
+    .map(|name| Case::descriptor(&format!("href {name:?}"), href(name)).refused_by(&[RUN]).names("package.ovf"))
     .collect();
     judge_all(&cases);
 }
