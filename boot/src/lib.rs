@@ -4,6 +4,7 @@
 //! * [`initramfs`]: reads an initramfs into what the kernel leaves.
 //! * [`cmdline`]: the kernel's command line.
 //! * [`cpio`]: writes initramfs archives.
+//! * [`filesystem`], [`loader`]: file systems of guests, and what their boot loaders would start.
 //! * [`ovf`]: OVF descriptors.
 //!
 //! Files are hostile: every length and address in them is checked before it is used. Nothing here knows KVM, and nothing
@@ -13,10 +14,12 @@ mod bytes;
 pub mod cmdline;
 pub mod cpio;
 mod file;
+pub mod filesystem;
 #[cfg(any(test, feature = "test-support"))]
 pub mod fuzz;
 pub mod initramfs;
 pub mod kernel;
+pub mod loader;
 mod memory;
 pub mod ovf;
 #[cfg(any(test, feature = "test-support"))]
