@@ -5,6 +5,7 @@
 //! * [`cmdline`]: the kernel's command line.
 //! * [`cpio`]: writes initramfs archives.
 //! * [`filesystem`], [`loader`]: file systems of guests, and what their boot loaders would start.
+//! * [`partition`]: what disks are divided into.
 //! * [`ovf`]: OVF descriptors.
 //!
 //! Files are hostile: every length and address in them is checked before it is used. Nothing here knows KVM, and nothing
@@ -22,6 +23,7 @@ pub mod kernel;
 pub mod loader;
 mod memory;
 pub mod ovf;
+pub mod partition;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testkernel;
 
