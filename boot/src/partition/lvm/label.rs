@@ -24,10 +24,12 @@ const CHECKSUM_SEED: u32 = 0xf597_a6cf;
 pub(super) struct PhysicalVolume {
     /// Its UUID, with dashes, as the text has it.
     pub uuid: String,
+    /// The text of its group, if it has a copy.
+    pub text: Option<Vec<u8>>,
 }
 
-/// The physical volume on `volume` and the text of its group, if it has a copy; `None` if it is no physical volume.
-pub(super) fn read(volume: &dyn Storage) -> Result<Option<(PhysicalVolume, Option<Vec<u8>>)>, String> {
+/// The physical volume on `volume`; `None` if it is none.
+pub(super) fn read(volume: &dyn Storage) -> Result<Option<PhysicalVolume>, String> {
     for sector in 0..LABEL_SECTORS {
         let at = sector * SECTOR;
         if at + SECTOR > volume.size() {
@@ -41,7 +43,7 @@ pub(super) fn read(volume: &dyn Storage) -> Result<Option<(PhysicalVolume, Optio
     Ok(None)
 }
 
-fn label(volume: &dyn Storage, bytes: &[u8; 512], sector: u64) -> Result<(PhysicalVolume, Option<Vec<u8>>), String> {
+fn label(volume: &dyn Storage, bytes: &[u8; 512], sector: u64) -> Result<PhysicalVolume, String> {
     let damaged = || "the label is damaged".to_owned();
     let covered = bytes.get(20..).ok_or_else(damaged)?;
     if u64_at(bytes, 8) != Some(sector) || u32_at(bytes, 16) != Some(checksum(covered)) {
@@ -50,7 +52,7 @@ fn label(volume: &dyn Storage, bytes: &[u8; 512], sector: u64) -> Result<(Physic
     let header = u32_at(bytes, 20).and_then(|at| usize::try_from(at).ok()).ok_or_else(damaged)?;
     let header = bytes.get(header..).ok_or_else(damaged)?;
     let uuid = array::<32>(header, 0).ok_or_else(damaged)?;
-    let physical = PhysicalVolume { uuid: dashed(&uuid).ok_or_else(damaged)? };
+    let uuid = dashed(&uuid).ok_or_else(damaged)?;
     // Two lists of offset and size, each closed by zeroes: where data is, where metadata is.
     let mut at = 40;
     let data = areas(header, &mut at);
@@ -59,11 +61,11 @@ fn label(volume: &dyn Storage, bytes: &[u8; 512], sector: u64) -> Result<(Physic
     let mut problem = None;
     for (offset, size) in metadata {
         match area(volume, offset, size) {
-            Ok(text) => return Ok((physical, text)),
+            Ok(text) => return Ok(PhysicalVolume { uuid, text }),
             Err(error) => problem = Some(error),
         }
     }
-    problem.map_or(Ok((physical, None)), Err)
+    problem.map_or(Ok(PhysicalVolume { uuid, text: None }), Err)
 }
 
 /// A list of areas, from `at` on, which is left behind its end.

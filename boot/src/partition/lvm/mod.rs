@@ -23,7 +23,7 @@ pub(super) fn add(found: &mut Volumes) {
     let mut physical = Vec::new();
     let mut groups: Vec<Group> = Vec::new();
     for (index, volume) in found.volumes.iter().enumerate() {
-        let (pv, text) = match label::read(&*volume.storage) {
+        let mut pv = match label::read(&*volume.storage) {
             Ok(Some(pv)) => pv,
             Ok(None) => continue,
             Err(problem) => {
@@ -31,6 +31,7 @@ pub(super) fn add(found: &mut Volumes) {
                 continue;
             }
         };
+        let text = pv.text.take();
         physical.push((index, pv));
         match text.map(|text| Group::parse(&text)) {
             Some(Ok(group)) => keep_newest(&mut groups, group),
