@@ -2,11 +2,23 @@
 //!
 //! A disk's bytes are hostile: every number is checked where it is used, nothing is allocated by a size that the disk claims,
 //! and every walk (directories, extents, trees, links) has a limit.
+//!
+//! * [`open`] tells them apart by what they have at fixed places.
+//! * `tree`: paths and links, the same for all. Below it, each format is a `Reader`, in a folder of its own: [`ext`](open)
+//!   (ext2, ext3, ext4), fat, xfs, btrfs, iso9660.
+//! * `volume`: metadata, through a small cache; `mapped`: a file's bytes, read where they lie.
+
+mod ext;
+mod mapped;
+mod tree;
+mod volume;
 
 use std::fmt;
 use std::sync::Arc;
 
 use ovum_disk::storage::Storage;
+
+use volume::Volume;
 
 /// A file system on a volume, only read. Paths are absolute, with `/` between names; links in them are followed, within this
 /// file system only, up to [`MAX_LINKS`] of them.
@@ -37,6 +49,59 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
     /// # Errors
     /// As [`FileSystem::metadata`]; [`FsError::NotAFile`].
     fn open(&self, path: &str) -> Result<Arc<dyn Storage>, FsError>;
+
+    /// What is odd about it, for people: a journal that was not replayed, say.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The same file system with another root. What [`open`] returns begins at the top, where boot loaders' paths begin too
+    /// (`/@/boot/vmlinuz`); a kernel that is told nothing begins at the default subvolume, and one that is told
+    /// `rootflags=subvol=@` at that one.
+    ///
+    /// # Errors
+    /// [`FsError::Missing`] where there is no such subvolume, and in file systems that have none; as
+    /// [`FileSystem::metadata`].
+    fn subvolume(&self, which: Subvolume<'_>) -> Result<Arc<dyn FileSystem>, FsError> {
+        Err(FsError::Missing(format!("{which}, in a file system without subvolumes,")))
+    }
+}
+
+/// A root within a btrfs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subvolume<'a> {
+    /// The one that is mounted when nobody says which.
+    Default,
+    /// By its path from the top: `subvol=@/home`.
+    Path(&'a str),
+    /// By its number: `subvolid=256`; 5 is the top.
+    Id(u64),
+}
+
+impl fmt::Display for Subvolume<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("the default subvolume"),
+            Self::Path(path) => write!(f, "subvolume {path}"),
+            Self::Id(id) => write!(f, "subvolume {id}"),
+        }
+    }
+}
+
+/// Opens the file system on `volume`. `None` if it is none that is known: another kind, a swap area, a physical volume of
+/// LVM, encrypted, or nothing.
+///
+/// # Errors
+/// [`FsError::Damaged`] when it looks like one that is known, and cannot be read; [`FsError::Io`].
+pub fn open(volume: Arc<dyn Storage>) -> Result<Option<Arc<dyn FileSystem>>, FsError> {
+    let volume = Arc::new(Volume::new(volume));
+    // The stronger a magic is, the earlier it is asked for: ext's has two bytes, FAT has none.
+    for reader in [ext::open] {
+        if let Some(found) = reader(&volume)? {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
 }
 
 /// The most symbolic links that one path may lead through.
@@ -106,4 +171,53 @@ pub enum FsError {
     /// The disk cannot be read.
     #[error("{0}")]
     Io(#[from] std::io::Error),
+}
+
+impl FsError {
+    /// What to do about it, in one line.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Missing(_) | Self::NotADirectory(_) | Self::NotAFile(_) => {
+                "look at the disk with `ovum inspect --boot`"
+            }
+            Self::Damaged { .. } | Self::Limit(_) => {
+                "check the disk with its own file system's tools, or give the kernel with --kernel and --initrd"
+            }
+            Self::Io(_) => "check that the image is whole with `ovum disk check`",
+        }
+        .to_owned()
+    }
+}
+
+/// What an inode's mode says (POSIX `S_IFMT`).
+fn kind_of_mode(mode: u32) -> FileKind {
+    match mode & 0o170_000 {
+        0o100_000 => FileKind::File,
+        0o040_000 => FileKind::Directory,
+        0o120_000 => FileKind::Link,
+        _ => FileKind::Other,
+    }
+}
+
+/// Sixteen bytes in the form that `root=UUID=` has for most file systems.
+fn uuid_text(bytes: [u8; 16]) -> Option<String> {
+    if bytes == [0; 16] {
+        return None;
+    }
+    let mut text = String::with_capacity(36);
+    for (index, byte) in bytes.iter().enumerate() {
+        if [4, 6, 8, 10].contains(&index) {
+            text.push('-');
+        }
+        text.push_str(&format!("{byte:02x}"));
+    }
+    Some(text)
+}
+
+/// A label that ends at its first zero, or is filled up with spaces. `None` if there is nothing.
+fn label_text(bytes: &[u8]) -> Option<String> {
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    let text = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).trim_end().to_owned();
+    Some(text).filter(|text| !text.is_empty())
 }

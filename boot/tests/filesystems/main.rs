@@ -1,0 +1,7 @@
+//! Readers of file systems, judged by the tools that make them.
+#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test ends where it fails
+
+mod compare;
+mod ext;
+mod sample;
