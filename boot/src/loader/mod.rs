@@ -1,8 +1,18 @@
 //! What to start from a guest's own disks: kernel, initramfs and command line, as its boot loader would choose them.
 
+mod bls;
+mod grub;
+mod limits;
+mod signature;
+mod system;
+#[cfg(any(test, feature = "test-support"))]
+pub mod testing;
+
 use std::sync::Arc;
 
 use ovum_disk::storage::Storage;
+
+use limits::Limits;
 
 /// Everything that could be started, and which of it would be.
 #[derive(Debug)]

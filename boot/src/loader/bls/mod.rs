@@ -1,0 +1,7 @@
+//! The Boot Loader Specification (uapi-group.org): entries in files, systemd-boot's settings, unified kernel images.
+
+mod compare;
+mod entry;
+
+pub(super) use compare::{compare, compare_names};
+pub(super) use entry::{Entry, read_folder};
