@@ -33,6 +33,11 @@ impl Limits {
         }
     }
 
+    /// Counts the bytes of a file that was read.
+    pub fn read(&self, bytes: usize) {
+        self.spend(bytes / 64);
+    }
+
     /// Says that nothing may go on.
     pub fn end(&self, why: &str) {
         if self.ended.borrow().is_none() {

@@ -121,13 +121,6 @@ impl System {
     pub fn readable(&self) -> impl Iterator<Item = (usize, &Mounted)> {
         self.volumes.iter().enumerate().filter(|(_, mounted)| mounted.filesystem.is_some())
     }
-
-    /// The volumes of one disk that have a file system.
-    pub fn readable_on(&self, disk: usize) -> impl Iterator<Item = (usize, &Mounted)> {
-        self.readable().filter(move |(_, mounted)| {
-            mounted.volume.disk == disk && !matches!(mounted.volume.place, Place::Lvm { .. })
-        })
-    }
 }
 
 /// All of a small file.

@@ -32,12 +32,15 @@ pub(crate) fn read_folder(system: &System, volume: usize, folder: &str, limits: 
     let names = names.iter().filter_map(|name| Some((name, name.strip_suffix(".conf")?)));
     let mut entries = Vec::new();
     for (name, file) in names {
-        if entries.len() >= MAX_FILES {
+        if entries.len() >= MAX_FILES || limits.ended().is_some() {
             limits.note(&format!("only the first {MAX_FILES} files in {folder} are read"));
             break;
         }
         match system.text(volume, &format!("{folder}/{name}")) {
-            Ok(text) => entries.extend(Entry::parse(file, &text).filter(Entry::starts_something)),
+            Ok(text) => {
+                limits.read(text.len());
+                entries.extend(Entry::parse(file, &text).filter(Entry::starts_something));
+            }
             Err(problem) => limits.note(&problem),
         }
     }

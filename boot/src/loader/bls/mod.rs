@@ -2,6 +2,11 @@
 
 mod compare;
 mod entry;
+pub(super) mod pe;
+pub(super) mod systemd_boot;
+#[cfg(test)]
+pub(super) mod tests;
+pub(super) mod uki;
 
 pub(super) use compare::{compare, compare_names};
 pub(super) use entry::{Entry, read_folder};

@@ -125,7 +125,10 @@ impl<'s> Shell<'s> {
     /// Reads and runs a file.
     pub fn run_file(&mut self, file: &Location) -> Flow {
         match self.system.text(file.volume, &file.path) {
-            Ok(text) => self.run_text(&text, &file.path),
+            Ok(text) => {
+                self.limits.read(text.len());
+                self.run_text(&text, &file.path)
+            }
             Err(problem) => {
                 self.note(&problem);
                 self.status = 1;

@@ -54,7 +54,7 @@ impl Grub {
             if let Some(label) = &disk.label {
                 mke2fs.args(["-L", label]);
             }
-            assert!(mke2fs.arg(&image).arg("2M").status().unwrap().success());
+            assert!(mke2fs.arg(&image).arg("2M").stdout(Stdio::null()).status().unwrap().success());
             map.push_str(&format!("(hd{index}) {}\n", image.display()));
         }
         let own = folder.path().join("own");
@@ -106,7 +106,9 @@ fn said(screen: &str) -> Vec<String> {
     for part in
         text.replace("  Booting `", "\n\u{1}").replace("Falling back to `", "\n\u{2}").replace("@@", "\n").split('\n')
     {
-        let title = |part: &str| part.rsplit_once('\'').map_or(part, |(title, _)| title).to_owned();
+        let title = |part: &str| {
+            part.split("error: ").next().unwrap().rsplit_once('\'').map_or(part, |(title, _)| title).to_owned()
+        };
         if part.starts_with(['\u{1}', '\u{2}']) {
             if !lines.is_empty() {
                 break;
