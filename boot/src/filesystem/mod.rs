@@ -9,6 +9,7 @@
 //! * `volume`: metadata, through a small cache; `mapped`: a file's bytes, read where they lie.
 
 mod ext;
+mod fat;
 mod mapped;
 mod tree;
 mod volume;
@@ -96,7 +97,7 @@ impl fmt::Display for Subvolume<'_> {
 pub fn open(volume: Arc<dyn Storage>) -> Result<Option<Arc<dyn FileSystem>>, FsError> {
     let volume = Arc::new(Volume::new(volume));
     // The stronger a magic is, the earlier it is asked for: ext's has two bytes, FAT has none.
-    for reader in [ext::open] {
+    for reader in [ext::open, fat::open] {
         if let Some(found) = reader(&volume)? {
             return Ok(Some(found));
         }

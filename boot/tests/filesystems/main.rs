@@ -4,4 +4,5 @@
 
 mod compare;
 mod ext;
+mod fat;
 mod sample;

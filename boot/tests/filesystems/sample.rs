@@ -47,6 +47,8 @@ pub struct Shape {
     pub links: bool,
     /// Names with spaces in them.
     pub spaces: bool,
+    /// Names with characters beyond Unicode's first plane.
+    pub emoji: bool,
     /// The length of the sparse files, in bytes.
     pub sparse: u64,
     /// How deep folders are.
@@ -57,7 +59,7 @@ pub struct Shape {
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { links: true, spaces: true, sparse: 300 << 20, depth: DEPTH, many: MANY }
+        Self { links: true, spaces: true, emoji: true, sparse: 300 << 20, depth: DEPTH, many: MANY }
     }
 }
 
@@ -99,7 +101,10 @@ fn fill(tree: &Path, shape: Shape) {
         write(&format!("sizes/{len}"), &random.bytes(len));
     }
     fs::create_dir(tree.join("hollow")).unwrap();
-    write("unicode/Grüße-日本語-🦀.txt", "ß".repeat(3000).as_bytes());
+    write("unicode/Grüße-日本語.txt", "ß".repeat(3000).as_bytes());
+    if shape.emoji {
+        write("unicode/🦀", b"crab");
+    }
     write(&format!("unicode/{}", "ä".repeat(100)), b"long");
     write(&format!("long/{}", "n".repeat(200)), b"long");
     if shape.spaces {
