@@ -13,6 +13,7 @@ mod fat;
 mod mapped;
 mod tree;
 mod volume;
+mod xfs;
 
 use std::fmt;
 use std::sync::Arc;
@@ -97,7 +98,7 @@ impl fmt::Display for Subvolume<'_> {
 pub fn open(volume: Arc<dyn Storage>) -> Result<Option<Arc<dyn FileSystem>>, FsError> {
     let volume = Arc::new(Volume::new(volume));
     // The stronger a magic is, the earlier it is asked for: ext's has two bytes, FAT has none.
-    for reader in [ext::open, fat::open] {
+    for reader in [xfs::open, ext::open, fat::open] {
         if let Some(found) = reader(&volume)? {
             return Ok(Some(found));
         }

@@ -6,3 +6,4 @@ mod compare;
 mod ext;
 mod fat;
 mod sample;
+mod xfs;

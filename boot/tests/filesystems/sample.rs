@@ -45,6 +45,8 @@ impl Random {
 pub struct Shape {
     /// Symbolic links.
     pub links: bool,
+    /// A link that is longer than an inode.
+    pub long_link: bool,
     /// Names with spaces in them.
     pub spaces: bool,
     /// Names with characters beyond Unicode's first plane.
@@ -59,7 +61,7 @@ pub struct Shape {
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { links: true, spaces: true, emoji: true, sparse: 300 << 20, depth: DEPTH, many: MANY }
+        Self { links: true, long_link: true, spaces: true, emoji: true, sparse: 300 << 20, depth: DEPTH, many: MANY }
     }
 }
 
@@ -116,7 +118,7 @@ fn fill(tree: &Path, shape: Shape) {
     write(&format!("{}bottom", "deep/".repeat(shape.depth)), b"here");
     sparse(tree, shape, &mut random);
     if shape.links {
-        links(tree);
+        links(tree, shape);
     }
 }
 
@@ -133,9 +135,10 @@ fn sparse(tree: &Path, shape: Shape, random: &mut Random) {
     }
 }
 
-fn links(tree: &Path) {
+fn links(tree: &Path, shape: Shape) {
     fs::create_dir(tree.join("links")).unwrap();
-    let long = format!("../{}boot/vmlinuz-6.1.0-18-amd64", "links/../".repeat(60));
+    let length = if shape.long_link { 60 } else { 20 };
+    let long = format!("../{}boot/vmlinuz-6.1.0-18-amd64", "links/../".repeat(length));
     for (name, target) in [
         ("vmlinuz", "boot/vmlinuz-6.1.0-18-amd64"),
         ("links/relative", "../boot/grub/grub.cfg"),
