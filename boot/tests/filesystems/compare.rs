@@ -84,11 +84,11 @@ pub struct Seen {
 /// Asserts that all of `folder` is in `system`, byte for byte, and nothing else but what is called `lost+found`.
 pub fn assert_same(system: &dyn FileSystem, folder: &Path) -> Seen {
     let mut seen = Seen::default();
-    below(system, folder, folder, "", &mut seen);
+    below(system, folder, "", &mut seen);
     seen
 }
 
-fn below(system: &dyn FileSystem, root: &Path, folder: &Path, path: &str, seen: &mut Seen) {
+fn below(system: &dyn FileSystem, folder: &Path, path: &str, seen: &mut Seen) {
     seen.folders += 1;
     let shown = if path.is_empty() { "/" } else { path };
     assert_eq!(system.metadata(shown).unwrap().kind, FileKind::Directory, "{shown}");
@@ -108,7 +108,7 @@ fn below(system: &dyn FileSystem, root: &Path, folder: &Path, path: &str, seen: 
             seen.links += 1;
         } else if real.is_dir() {
             assert_eq!(kind, FileKind::Directory, "{inside}");
-            below(system, root, &entry.path(), &inside, seen);
+            below(system, &entry.path(), &inside, seen);
         } else {
             assert_eq!(kind, FileKind::File, "{inside}");
             seen.files += 1;

@@ -1,9 +1,10 @@
 //! Readers of file systems, judged by the tools that make them.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::print_stdout)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test ends where it fails
 
 mod compare;
 mod ext;
 mod fat;
+mod iso9660;
 mod sample;
 mod xfs;

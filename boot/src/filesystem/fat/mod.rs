@@ -14,7 +14,6 @@ use ovum_disk::storage::Storage;
 
 use self::boot_sector::{Geometry, Width};
 use self::chain::{Chain, Clusters};
-pub(super) use self::dir::days;
 use self::dir::{ENTRY, Found, Item, MAX_ENTRIES, Named, Parser};
 use super::mapped::{Here, Mapped};
 use super::tree::{About, Reader, Tree, Visit};
