@@ -8,6 +8,7 @@
 //!   (ext2, ext3, ext4), fat, xfs, btrfs, iso9660.
 //! * `volume`: metadata, through a small cache; `mapped`: a file's bytes, read where they lie.
 
+mod btrfs;
 mod calendar;
 mod ext;
 mod fat;
@@ -100,7 +101,7 @@ impl fmt::Display for Subvolume<'_> {
 pub fn open(volume: Arc<dyn Storage>) -> Result<Option<Arc<dyn FileSystem>>, FsError> {
     let volume = Arc::new(Volume::new(volume));
     // The stronger a magic is, the earlier it is asked for: ext's has two bytes, FAT has none.
-    for reader in [xfs::open, iso9660::open, ext::open, fat::open] {
+    for reader in [btrfs::open, xfs::open, iso9660::open, ext::open, fat::open] {
         if let Some(found) = reader(&volume)? {
             return Ok(Some(found));
         }

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::print_stdout)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // a test ends where it fails
 
+mod btrfs;
 mod compare;
 mod ext;
 mod fat;
