@@ -12,6 +12,8 @@ mod btrfs;
 mod calendar;
 mod ext;
 mod fat;
+#[cfg(any(test, feature = "test-support"))]
+pub(crate) mod fuzz;
 mod iso9660;
 mod mapped;
 mod tree;

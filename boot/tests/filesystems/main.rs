@@ -8,4 +8,6 @@ mod ext;
 mod fat;
 mod iso9660;
 mod sample;
+#[cfg(feature = "test-support")]
+mod seeds;
 mod xfs;

@@ -79,6 +79,24 @@ impl Sample {
         Self { dir }
     }
 
+    /// A folder that is small in every format, with something of each kind.
+    pub fn tiny() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path().join("tree");
+        fs::create_dir_all(tree.join("a/deep/er")).unwrap();
+        fs::create_dir(tree.join("many")).unwrap();
+        for number in 0..22 {
+            fs::write(tree.join(format!("many/a-long-name-{number}")), [b'n'; 3]).unwrap();
+        }
+        fs::write(tree.join("a/deep/er/grub.cfg"), "set default=0\n").unwrap();
+        fs::write(tree.join("file"), "0123456789abcdef".repeat(300)).unwrap();
+        for (name, target) in [("link", "a/deep/er/grub.cfg"), ("loop", "loop")] {
+            symlink(target, tree.join(name)).unwrap();
+        }
+        symlink("a/../".repeat(30), tree.join("long")).unwrap();
+        Self { dir }
+    }
+
     pub fn tree(&self) -> PathBuf {
         self.dir.path().join("tree")
     }

@@ -17,7 +17,7 @@ const KINDS: &[&[&str]] = &[
 ];
 
 /// The folder as a protofile, which mkfs.xfs copies from.
-fn describe(folder: &Path, text: &mut String) {
+pub fn describe(folder: &Path, text: &mut String) {
     for entry in fs::read_dir(folder).unwrap() {
         let entry = entry.unwrap();
         let (path, name) = (entry.path(), entry.file_name().into_string().unwrap());

@@ -13,6 +13,9 @@ const MAX_LEAVES: usize = 1 << 14;
 /// A key: object, type, offset.
 pub type Key = (u64, u8, u64);
 
+/// Is called with a key and the bytes of its item; says whether to go on.
+pub type Visit<'a> = dyn FnMut(Key, &Block) -> Result<ControlFlow<()>, FsError> + 'a;
+
 /// Where a tree begins.
 #[derive(Debug, Clone, Copy)]
 pub struct Root {
@@ -130,12 +133,7 @@ impl Forest<'_> {
     }
 
     /// Visits items in the order of their keys, from the first one that is not below `from`.
-    pub fn scan(
-        &self,
-        root: Root,
-        mut from: Key,
-        visit: &mut dyn FnMut(Key, &Block) -> Result<ControlFlow<()>, FsError>,
-    ) -> Result<(), FsError> {
+    pub fn scan(&self, root: Root, mut from: Key, visit: &mut Visit<'_>) -> Result<(), FsError> {
         for _ in 0..MAX_LEAVES {
             let leaf = self.leaf(root, from)?;
             for index in 0..leaf.count {

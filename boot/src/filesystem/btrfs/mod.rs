@@ -133,7 +133,7 @@ impl BtrfsReader {
         let key = (dir.inode, spec::DIR_ITEM, u64::from(hash(name)));
         let Some(item) = self.0.forest().get(dir.root, key)? else { return Ok(None) };
         let mut found = None;
-        entries(&item, &mut |entry| {
+        let _ = entries(&item, &mut |entry| {
             if entry.name == name {
                 found = Some(self.follow(dir.root, entry)?);
             }
@@ -147,7 +147,7 @@ impl BtrfsReader {
         let key = (spec::ROOT_TREE_DIR, spec::DIR_ITEM, u64::from(hash(b"default")));
         let mut number = spec::FS_TREE;
         if let Some(item) = self.0.forest().get(self.0.roots, key)? {
-            entries(&item, &mut |entry| {
+            let _ = entries(&item, &mut |entry| {
                 if entry.name == b"default" {
                     number = entry.location.0;
                 }

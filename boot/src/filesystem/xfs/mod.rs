@@ -91,7 +91,7 @@ impl XfsReader {
                 // Blocks that became empty are holes.
                 let hole = extents.piece(offset)?;
                 let skipped = if matches!(hole.place, Place::Hole) { hole.len } else { u64::from(dir_block) };
-                offset = offset.saturating_add(skipped).next_multiple_of(u64::from(dir_block));
+                offset = offset.saturating_add(skipped).min(end).next_multiple_of(u64::from(dir_block));
                 read += u64::from(self.0.superblock.block_size);
             }
             if read > MAX_DIRECTORY {
