@@ -4,7 +4,7 @@
 //! and every walk (directories, extents, trees, links) has a limit.
 //!
 //! * [`open`] tells them apart by what they have at fixed places.
-//! * `tree`: paths and links, the same for all. Below it, each format is a `Reader`, in a folder of its own: [`ext`](open)
+//! * `tree`: paths and links, the same for all. Below it, each format is a `Reader`, in a folder of its own: ext
 //!   (ext2, ext3, ext4), fat, xfs, btrfs, iso9660.
 //! * `volume`: metadata, through a small cache; `mapped`: a file's bytes, read where they lie.
 

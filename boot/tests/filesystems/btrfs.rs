@@ -6,7 +6,7 @@ use std::io::Write as _;
 use ovum_boot::filesystem::{self, FsError, Subvolume};
 use ovum_disk::storage::testing::Memory;
 
-use crate::compare::{assert_links, assert_refusals, assert_same, open, run};
+use crate::compare::{assert_found_at_once, assert_links, assert_refusals, assert_same, image, open, run};
 use crate::sample::{Random, Sample, Shape};
 
 fn shape(many: usize) -> Shape {
@@ -138,4 +138,12 @@ fn subvolumes_are_directories_and_roots() {
     let system = filesystem::open(Memory::new(bytes) as _).unwrap().unwrap();
     assert!(system.read_dir("/").unwrap().iter().all(|entry| entry.name != "hollow"));
     assert!(matches!(system.metadata("/hollow"), Err(FsError::Missing(_))));
+}
+
+#[test]
+fn a_file_of_a_large_volume_is_found_at_once() {
+    let sample = Sample::new(Shape { sparse: 1 << 20, many: 300, ..Shape::default() });
+    if make(&sample, &[], 10 << 10) {
+        assert_found_at_once(image(&sample.path("image")), "/vmlinuz");
+    }
 }

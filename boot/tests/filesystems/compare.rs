@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use ovum_boot::filesystem::{self, FileKind, FileSystem, FsError};
 use ovum_disk::Access;
@@ -198,4 +199,18 @@ pub fn assert_refusals(system: &dyn FileSystem) {
     assert!(matches!(system.open(&"/boot/..".repeat(2000)), Err(FsError::Limit(_))));
     assert_eq!(system.read_dir("/hollow").unwrap(), []);
     assert_eq!(system.metadata("/../..//boot/.").unwrap().kind, FileKind::Directory);
+}
+
+/// Asserts that the kernel in a large image is found with few reads, and in no time.
+pub fn assert_found_at_once(image: Arc<dyn Storage>, kernel: &str) {
+    let counting = Arc::new(Counting { below: image, bytes: AtomicU64::new(0) });
+    let started = Instant::now();
+    let system = filesystem::open(Arc::clone(&counting) as _).unwrap().unwrap();
+    system.read_dir("/boot").unwrap();
+    system.open("/boot/grub/grub.cfg").unwrap();
+    let file = system.open(kernel).unwrap();
+    read_bytes(file.as_ref(), 0, &mut [0; 4096]).unwrap();
+    let (took, read) = (started.elapsed(), counting.bytes.load(Ordering::Relaxed));
+    println!("{}: {took:?}, {read} bytes read", system.kind());
+    assert!(read < 512 << 10, "{read} bytes were read");
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 
 use ovum_boot::filesystem::FileKind;
 
-use crate::compare::{assert_refusals, assert_same, open, run};
+use crate::compare::{assert_found_at_once, assert_refusals, assert_same, image, open, run};
 use crate::sample::{Sample, Shape};
 
 /// What mkfs.fat is told, and how many MiB it may have.
@@ -62,5 +62,16 @@ fn every_width_holds_what_its_folder_holds() {
         let real = fs::metadata(sample.tree().join("tiny")).unwrap().modified().unwrap();
         let seconds = real.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         assert!(system.metadata("/tiny").unwrap().modified.cast_unsigned().abs_diff(seconds) < 2);
+    }
+}
+
+#[test]
+fn a_file_of_a_large_volume_is_found_at_once() {
+    let sample = Sample::new(shape(3));
+    File::create(sample.path("image")).unwrap().set_len(10 << 30).unwrap();
+    if run("mkfs.fat", &["-F", "32", "image"], sample.dir.path())
+        && run("mcopy", &["-s", "-i", "image", "tree/boot", "::"], sample.dir.path())
+    {
+        assert_found_at_once(image(&sample.path("image")), "/boot/vmlinuz-6.1.0-18-amd64");
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::path::Path;
 
-use crate::compare::{assert_links, assert_refusals, assert_same, open, run};
+use crate::compare::{assert_found_at_once, assert_links, assert_refusals, assert_same, image, open, run};
 use crate::sample::{Sample, Shape};
 
 /// What mkfs.xfs is told.
@@ -67,5 +67,17 @@ fn every_kind_holds_what_its_folder_holds() {
         let age = fs::metadata(&path).unwrap().modified().unwrap();
         let made = age.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         assert!(system.metadata("/tiny").unwrap().modified.cast_unsigned().abs_diff(made) < 600);
+    }
+}
+
+#[test]
+fn a_file_of_a_large_volume_is_found_at_once() {
+    let sample = Sample::new(Shape { spaces: false, sparse: 1 << 20, many: 300, ..Shape::default() });
+    let mut text = "none\n0 0\nd--755 0 0\n".to_owned();
+    describe(&sample.tree(), &mut text);
+    fs::write(sample.path("proto"), text + "$\n").unwrap();
+    File::create(sample.path("image")).unwrap().set_len(10 << 30).unwrap();
+    if run("mkfs.xfs", &["-q", "-p", "proto", "image"], sample.dir.path()) {
+        assert_found_at_once(image(&sample.path("image")), "/vmlinuz");
     }
 }

@@ -4,6 +4,8 @@
 mod descriptor;
 mod record;
 mod susp;
+#[cfg(test)]
+mod tests;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -106,7 +108,7 @@ impl Iso {
             String::from_utf8_lossy(raw).to_ascii_lowercase()
         };
         let name = text.rsplit_once(';').map_or(text.as_str(), |(name, _)| name);
-        let plain = matches!(self.names, Names::Plain);
+        let plain = !matches!(self.names, Names::Joliet);
         name.strip_suffix('.').filter(|_| plain).unwrap_or(name).as_bytes().to_vec()
     }
 
