@@ -28,8 +28,16 @@ pub const BUILD: &[Tool] = &[tool("cc", "gcc"), tool("/usr/include/stdio.h", "li
 pub const LAB: &[Tool] =
     &[tool("qemu-system-x86_64", "qemu-system-x86"), tool("mke2fs", "e2fsprogs"), tool("xz", "xz-utils")];
 
-/// Those who judge what is read and written of disk images.
-pub const JUDGES: &[Tool] = &[tool("qemu-img", "qemu-utils")];
+/// Those who judge what is read and written of disk images, and of the file systems in them.
+pub const JUDGES: &[Tool] = &[
+    tool("qemu-img", "qemu-utils"),
+    tool("mke2fs", "e2fsprogs"),
+    tool("mkfs.xfs", "xfsprogs"),
+    tool("mkfs.btrfs", "btrfs-progs"),
+    tool("mkfs.fat", "dosfstools"),
+    tool("mcopy", "mtools"),
+    tool("xorriso", "xorriso"),
+];
 
 /// What building the bench kernel needs.
 pub const KERNEL: &[Tool] = &[

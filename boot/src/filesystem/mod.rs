@@ -4,14 +4,21 @@
 //! and every walk (directories, extents, trees, links) has a limit.
 //!
 //! * [`open`] tells them apart by what they have at fixed places.
-//! * `tree`: paths and links, the same for all. Below it, each format is a `Reader`, in a folder of its own: [`ext`](open)
+//! * `tree`: paths and links, the same for all. Below it, each format is a `Reader`, in a folder of its own: ext
 //!   (ext2, ext3, ext4), fat, xfs, btrfs, iso9660.
 //! * `volume`: metadata, through a small cache; `mapped`: a file's bytes, read where they lie.
 
+mod btrfs;
+mod calendar;
 mod ext;
+mod fat;
+#[cfg(any(test, feature = "test-support"))]
+pub(crate) mod fuzz;
+mod iso9660;
 mod mapped;
 mod tree;
 mod volume;
+mod xfs;
 
 use std::fmt;
 use std::sync::Arc;
@@ -96,7 +103,7 @@ impl fmt::Display for Subvolume<'_> {
 pub fn open(volume: Arc<dyn Storage>) -> Result<Option<Arc<dyn FileSystem>>, FsError> {
     let volume = Arc::new(Volume::new(volume));
     // The stronger a magic is, the earlier it is asked for: ext's has two bytes, FAT has none.
-    for reader in [ext::open] {
+    for reader in [btrfs::open, xfs::open, iso9660::open, ext::open, fat::open] {
         if let Some(found) = reader(&volume)? {
             return Ok(Some(found));
         }

@@ -174,6 +174,10 @@ impl<R: Reader> FileSystem for Tree<R> {
         }
         let mut entries = Vec::new();
         self.reader.walk(id, &mut |name, kind, _| {
+            // No path leads to what is called so.
+            if name.is_empty() || name == b"." || name == b".." || name.iter().any(|byte| matches!(byte, b'/' | 0)) {
+                return ControlFlow::Continue(());
+            }
             entries.push(DirEntry { name: String::from_utf8_lossy(name).into_owned(), kind });
             if entries.len() < MAX_ENTRIES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;

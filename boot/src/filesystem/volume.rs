@@ -55,6 +55,16 @@ impl Volume {
         Ok(self.block(offset, page.get(start..start + len).unwrap_or_default().into()))
     }
 
+    /// `len` bytes at `offset` that need not be kept; the caller has a limit for `len`.
+    pub fn fetch(&self, offset: u64, len: usize) -> Result<Vec<u8>, FsError> {
+        if offset.checked_add(len as u64).is_none_or(|end| end > self.size()) {
+            return Err(self.damaged(offset, format!("{len} bytes would not be on the volume")));
+        }
+        let mut bytes = vec![0; len];
+        read_bytes(self.storage.as_ref(), offset, &mut bytes)?;
+        Ok(bytes)
+    }
+
     /// Bytes that were put together from the place at `offset`: unpacked, or not all read from there.
     pub fn block(&self, offset: u64, bytes: Arc<[u8]>) -> Block {
         Block { bytes, at: offset, volume: Arc::clone(&self.name) }

@@ -45,8 +45,12 @@ impl Random {
 pub struct Shape {
     /// Symbolic links.
     pub links: bool,
+    /// A link that is longer than an inode.
+    pub long_link: bool,
     /// Names with spaces in them.
     pub spaces: bool,
+    /// Names with characters beyond Unicode's first plane.
+    pub emoji: bool,
     /// The length of the sparse files, in bytes.
     pub sparse: u64,
     /// How deep folders are.
@@ -57,7 +61,7 @@ pub struct Shape {
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { links: true, spaces: true, sparse: 300 << 20, depth: DEPTH, many: MANY }
+        Self { links: true, long_link: true, spaces: true, emoji: true, sparse: 300 << 20, depth: DEPTH, many: MANY }
     }
 }
 
@@ -72,6 +76,24 @@ impl Sample {
         let tree = dir.path().join("tree");
         fs::create_dir(&tree).unwrap();
         fill(&tree, shape);
+        Self { dir }
+    }
+
+    /// A folder that is small in every format, with something of each kind.
+    pub fn tiny() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path().join("tree");
+        fs::create_dir_all(tree.join("a/deep/er")).unwrap();
+        fs::create_dir(tree.join("many")).unwrap();
+        for number in 0..22 {
+            fs::write(tree.join(format!("many/a-long-name-{number}")), [b'n'; 3]).unwrap();
+        }
+        fs::write(tree.join("a/deep/er/grub.cfg"), "set default=0\n").unwrap();
+        fs::write(tree.join("file"), "0123456789abcdef".repeat(300)).unwrap();
+        for (name, target) in [("link", "a/deep/er/grub.cfg"), ("loop", "loop")] {
+            symlink(target, tree.join(name)).unwrap();
+        }
+        symlink("a/../".repeat(30), tree.join("long")).unwrap();
         Self { dir }
     }
 
@@ -99,7 +121,10 @@ fn fill(tree: &Path, shape: Shape) {
         write(&format!("sizes/{len}"), &random.bytes(len));
     }
     fs::create_dir(tree.join("hollow")).unwrap();
-    write("unicode/Grüße-日本語-🦀.txt", "ß".repeat(3000).as_bytes());
+    write("unicode/Grüße-日本語.txt", "ß".repeat(3000).as_bytes());
+    if shape.emoji {
+        write("unicode/🦀", b"crab");
+    }
     write(&format!("unicode/{}", "ä".repeat(100)), b"long");
     write(&format!("long/{}", "n".repeat(200)), b"long");
     if shape.spaces {
@@ -111,7 +136,7 @@ fn fill(tree: &Path, shape: Shape) {
     write(&format!("{}bottom", "deep/".repeat(shape.depth)), b"here");
     sparse(tree, shape, &mut random);
     if shape.links {
-        links(tree);
+        links(tree, shape);
     }
 }
 
@@ -128,9 +153,10 @@ fn sparse(tree: &Path, shape: Shape, random: &mut Random) {
     }
 }
 
-fn links(tree: &Path) {
+fn links(tree: &Path, shape: Shape) {
     fs::create_dir(tree.join("links")).unwrap();
-    let long = format!("../{}boot/vmlinuz-6.1.0-18-amd64", "links/../".repeat(60));
+    let length = if shape.long_link { 60 } else { 20 };
+    let long = format!("../{}boot/vmlinuz-6.1.0-18-amd64", "links/../".repeat(length));
     for (name, target) in [
         ("vmlinuz", "boot/vmlinuz-6.1.0-18-amd64"),
         ("links/relative", "../boot/grub/grub.cfg"),
