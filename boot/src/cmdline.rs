@@ -125,7 +125,7 @@ impl fmt::Display for Cmdline {
 }
 
 /// Splits as lib/cmdline.c, next_arg, does: at blanks that are not inside double quotes.
-fn words(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     text.split(move |character: char| {
         quoted ^= character == '"';

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use vm_memory::{Bytes, GuestAddress};
 
+pub use crate::filesystem::fuzz::{btrfs, ext, fat, fold, iso9660, xfs};
 use crate::kernel::{Entry, Kernel, Protocol};
 use crate::memory::Memory;
 use crate::testkernel::{TestBzImage, TestElf, TestSegment};

@@ -5,6 +5,8 @@
 //! * [`cmdline`]: the kernel's command line.
 //! * [`cpio`]: writes initramfs archives.
 //! * [`integrity`]: manifests and signatures of packages.
+//! * [`filesystem`], [`loader`]: file systems of guests, and what their boot loaders would start.
+//! * [`partition`]: what disks are divided into.
 //! * [`ovf`]: OVF descriptors.
 //! * [`pack`]: writes OVF packages.
 //! * [`package`]: OVA archives and folders: the files that descriptors speak of.
@@ -18,16 +20,19 @@ pub mod cmdline;
 pub mod cpio;
 pub mod environment;
 mod file;
+pub mod filesystem;
 #[cfg(any(test, feature = "test-support"))]
 pub mod fuzz;
 pub mod initramfs;
 mod input;
 pub mod integrity;
 pub mod kernel;
+pub mod loader;
 mod memory;
 pub mod ovf;
 pub mod pack;
 pub mod package;
+pub mod partition;
 #[cfg(any(test, feature = "test-support"))]
 pub mod testkernel;
 

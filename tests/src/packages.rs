@@ -28,12 +28,17 @@ pub const BUILD: &[Tool] = &[tool("cc", "gcc"), tool("/usr/include/stdio.h", "li
 pub const LAB: &[Tool] =
     &[tool("qemu-system-x86_64", "qemu-system-x86"), tool("mke2fs", "e2fsprogs"), tool("xz", "xz-utils")];
 
-/// Those who judge what is read and written of disk images and packages.
+/// Those who judge what is read and written of disk images and packages, and of the file systems in them.
 pub const JUDGES: &[Tool] = &[
     tool("qemu-img", "qemu-utils"),
     tool("xmllint", "libxml2-utils"),
     tool("openssl", "openssl"),
     tool("isoinfo", "genisoimage"),
+    tool("mke2fs", "e2fsprogs"),
+    tool("mkfs.xfs", "xfsprogs"),
+    tool("mkfs.btrfs", "btrfs-progs"),
+    tool("mkfs.fat", "dosfstools"),
+    tool("mcopy", "mtools"),
     tool("xorriso", "xorriso"),
 ];
 

@@ -1,0 +1,4 @@
+//! An image of any content is read as XFS.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ovum_boot::fuzz::xfs(data));
