@@ -12,6 +12,7 @@ mod error;
 mod find;
 mod found;
 mod grub;
+mod joined;
 mod limits;
 mod newest;
 mod signature;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use ovum_disk::storage::Storage;
 
 pub use error::LoaderError;
+pub use joined::joined;
 use limits::Limits;
 
 /// What a machine was made for.

@@ -2,6 +2,7 @@
 
 use ovum_arch::ARCHITECTURE;
 use ovum_boot::environment::EnvironmentError;
+use ovum_boot::loader::LoaderError;
 use ovum_boot::package::PackageError;
 use ovum_disk::{OpenError, OpenErrorKind};
 
@@ -43,6 +44,14 @@ pub enum ApplianceError {
     NoKernel {
         /// The machine.
         id: String,
+    },
+    /// Its disks hold nothing that could be started, or no entry has the name that was asked for.
+    #[error("machine {id}: {error}")]
+    NothingFound {
+        /// The machine.
+        id: String,
+        /// What is there instead.
+        error: LoaderError,
     },
     /// A disk or file that the descriptor speaks of and does not describe.
     #[error("the descriptor has no {kind} {id}")]
@@ -122,6 +131,7 @@ impl Explain for ApplianceError {
             Self::NoKernel { .. } => {
                 "name the guest's kernel with --kernel (and --initrd, and its disk with --append root=/dev/vda1)".into()
             }
+            Self::NothingFound { error, .. } => error.remedy(),
             Self::Dangling { .. } | Self::EndlessChain { .. } => "get the package anew from its maker".into(),
             Self::UnknownFormat { .. } => {
                 "unpack it, and give the image to --disk with its format (ovum run --help)".into()

@@ -6,6 +6,7 @@
 //!
 //! * [`mapping`]: what becomes of each thing that the descriptor asks for. It opens nothing, so it can be shown of any package.
 //! * `disks`: images where they lie in the package, in chains, compressed, in chunks.
+//! * `start`: the kernel: the user's, the package's, or the one that the guest's own boot loader would start.
 //! * `overlays`: where a guest's writes are kept.
 //! * [`checking`]: the files against their digests, while the machines run.
 //! * [`ApplianceError`]: why a package cannot be started.
@@ -15,6 +16,7 @@ mod disks;
 mod error;
 pub mod mapping;
 mod overlays;
+mod start;
 #[cfg(test)]
 mod tests;
 
@@ -29,11 +31,13 @@ use ovum_boot::package::Package;
 pub use error::ApplianceError;
 use mapping::{Limits, Mapping};
 
-use crate::config::{BootFile, CmdlineChoice, DiskConfig, DiskSource, MachineConfig, Writes};
+use crate::config::{CmdlineChoice, DiskConfig, DiskSource, MachineConfig, Writes};
 use crate::fleet::schedule::Unit;
 use crate::fleet::{MAX_MEMBERS, Member};
 use disks::Files;
 use overlays::Overlays;
+use start::Start;
+pub use start::menu;
 
 /// What the user decides about the machines of a package, beyond what its descriptor was read with.
 pub struct Wishes<'w> {
@@ -43,6 +47,8 @@ pub struct Wishes<'w> {
     pub kernel: Option<PathBuf>,
     /// An initramfs in place of the package's own.
     pub initramfs: Option<PathBuf>,
+    /// The entry of the guest's boot menu to start, in place of its default: its id or title, or a part of one.
+    pub boot_entry: Option<String>,
     /// Kernel arguments, after those of the package or in place of all others.
     pub cmdline: CmdlineChoice,
     /// vCPUs, in place of what the package asks for.
@@ -70,6 +76,7 @@ impl Wishes<'_> {
             system: None,
             kernel: None,
             initramfs: None,
+            boot_entry: None,
             cmdline: CmdlineChoice::Append(String::new()),
             cpus: None,
             memory: None,
@@ -180,8 +187,6 @@ fn configure(
     overlays: &Overlays,
     wishes: &Wishes<'_>,
 ) -> Result<MachineConfig, ApplianceError> {
-    let (kernel, initramfs, cmdline) = boot_files(system, files, wishes)?;
-    mapping.kernel = Some(kernel.name());
     let mut disks = Vec::new();
     for (number, drive) in mapping.drives.iter().enumerate() {
         let (source, notes) = files.disk(&drive.source, drive)?;
@@ -189,6 +194,9 @@ fn configure(
         let writes = if drive.read_only { Writes::Refused } else { overlays.writes(&system.id, number) };
         disks.push(DiskConfig { source, writes });
     }
+    let start = Start::of(system, files, &disks, wishes)?;
+    mapping.kernel = Some(start.kernel.name());
+    mapping.notes.extend(start.notes);
     disks.extend(wishes.disks.iter().cloned());
     for volume in files.volumes(&system.id, &wishes.environment)? {
         let name = format!("{} of {}", volume.label, system.id);
@@ -203,39 +211,12 @@ fn configure(
         mapping.set_memory(memory);
     }
     Ok(MachineConfig {
-        kernel,
-        initramfs,
-        cmdline,
+        kernel: start.kernel,
+        initramfs: start.initramfs,
+        cmdline: start.cmdline,
         cpus: mapping.cpus,
         memory: mapping.memory_bytes,
         disks,
         ..wishes.base.clone()
     })
-}
-
-/// Kernel, initramfs and command line: the user's, else those that the package brings.
-fn boot_files(
-    system: &System,
-    files: &Files<'_>,
-    wishes: &Wishes<'_>,
-) -> Result<(BootFile, Option<BootFile>, CmdlineChoice), ApplianceError> {
-    let own_initramfs = wishes.initramfs.clone().map(BootFile::Path);
-    if let Some(kernel) = &wishes.kernel {
-        // What the package brings belongs to the package's kernel.
-        return Ok((BootFile::Path(kernel.clone()), own_initramfs, wishes.cmdline.clone()));
-    }
-    let Some(boot) = &system.direct_boot else {
-        return Err(ApplianceError::NoKernel { id: system.id.clone() });
-    };
-    let file = |id: &str| Ok::<_, ApplianceError>(BootFile::Storage(files.boot_file(id)?));
-    let initramfs = match (own_initramfs, &boot.initrd) {
-        (Some(own), _) => Some(own),
-        (None, Some(id)) => Some(file(id)?),
-        (None, None) => None,
-    };
-    let cmdline = match &wishes.cmdline {
-        CmdlineChoice::Append(words) => CmdlineChoice::Append(format!("{} {words}", boot.cmdline).trim().to_owned()),
-        whole @ CmdlineChoice::Whole(_) => whole.clone(),
-    };
-    Ok((file(&boot.kernel)?, initramfs, cmdline))
 }

@@ -28,7 +28,8 @@ pub struct PackageArgs {
 /// `ovum inspect`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  ovum inspect appliance.ova\n  ovum inspect appliance.ovf --config large --json\n\n\
+    after_help = "Examples:\n  ovum inspect appliance.ova\n  ovum inspect appliance.ovf --config large --json\n  \
+                        ovum inspect appliance.ova --boot\n\n\
                         Nothing is unpacked, checked or changed; ovum verify checks the files."
 )]
 pub struct InspectArgs {
@@ -37,6 +38,9 @@ pub struct InspectArgs {
     pub package: PathBuf,
     #[command(flatten)]
     pub choices: PackageArgs,
+    /// Look into the disks as well: what the guests' own boot loaders would start, every entry, and why this one
+    #[arg(long)]
+    pub boot: bool,
     /// Print what a program would read
     #[arg(long)]
     pub json: bool,

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::args::InspectArgs;
-use super::{card, json, open};
+use super::{card, json, menu, open};
 use crate::failure::Failure;
 use crate::report::{self, Status};
 
@@ -18,10 +18,17 @@ pub fn run(args: &InspectArgs) -> ExitCode {
 }
 
 fn inspect(args: &InspectArgs) -> Result<Status, Failure> {
-    let open::Opened { appliance, .. } = open::open(&args.package, &args.choices)?;
+    let open::Opened { package, appliance } = open::open(&args.package, &args.choices)?;
+    let mut menus = Vec::new();
+    if args.boot {
+        for system in appliance.systems() {
+            let menu = ovum_vmm::appliance::menu(&package, &appliance, system, None);
+            menus.push(menu.map_err(|error| Failure::of(&error))?);
+        }
+    }
     Ok(report::to_stdout(&if args.json {
-        report::to_json(&json::Package::of(&appliance))
+        report::to_json(&json::Package::of(&appliance, &menus))
     } else {
-        card::show(&args.package, &appliance)
+        card::show(&args.package, &appliance) + &menu::show(&appliance, &menus)
     }))
 }

@@ -1,5 +1,6 @@
 //! A package for programs: names and units of `ovum inspect --json` are a promise (docs/ovf.md).
 
+use ovum_boot::loader::{BootEntry, Menu};
 use ovum_boot::ovf::appliance::{
     Appliance, DeclaredFormat, Disk, Drive, FileReference, Firmware, Nic, Source, System, Warning,
 };
@@ -17,6 +18,29 @@ pub struct Package<'a> {
     configurations: Vec<Configuration<'a>>,
     files: Vec<File<'a>>,
     warnings: Vec<Oddity<'a>>,
+    /// Of each system, where its disks were looked into.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    boot: Vec<BootMenu<'a>>,
+}
+
+#[derive(Serialize)]
+struct BootMenu<'a> {
+    default: usize,
+    why: &'a str,
+    entries: Vec<Entry<'a>>,
+    notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    id: &'a str,
+    title: &'a str,
+    source: &'a str,
+    kernel: &'a str,
+    initrds: Vec<&'a str>,
+    cmdline: &'a str,
+    original_cmdline: &'a str,
+    changes: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -106,8 +130,8 @@ struct Oddity<'a> {
 }
 
 impl<'a> Package<'a> {
-    /// What there is to say of `appliance`.
-    pub fn of(appliance: &'a Appliance) -> Self {
+    /// What there is to say of `appliance`, and of the boot menus of its machines, if they were read.
+    pub fn of(appliance: &'a Appliance, menus: &'a [Menu]) -> Self {
         Self {
             format: appliance.dialect.name(),
             configuration: appliance.configuration.as_deref(),
@@ -120,7 +144,25 @@ impl<'a> Package<'a> {
                 .collect(),
             files: appliance.files.iter().map(File::of).collect(),
             warnings: appliance.warnings.iter().map(Oddity::of).collect(),
+            boot: menus.iter().map(BootMenu::of).collect(),
         }
+    }
+}
+
+impl<'a> BootMenu<'a> {
+    fn of(menu: &'a Menu) -> Self {
+        let entry = |entry: &'a BootEntry| Entry {
+            id: &entry.id,
+            title: &entry.title,
+            source: &entry.source,
+            kernel: &entry.kernel.name,
+            initrds: entry.initrds.iter().map(|initrd| initrd.name.as_str()).collect(),
+            cmdline: &entry.cmdline,
+            original_cmdline: &entry.original_cmdline,
+            changes: &entry.changes,
+        };
+        let entries = menu.entries.iter().map(entry).collect();
+        Self { default: menu.default, why: &menu.why, entries, notes: &menu.notes }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! * [`args`]: what can be said about a package.
 //! * [`open`]: from a path and what was said to an appliance.
-//! * [`inspect`], [`card`], [`json`]: what a package describes, for a person and for a program.
+//! * [`inspect`], [`card`], [`menu`], [`json`]: what a package describes, for a person and for a program.
 //! * [`verify`], [`verify_report`]: whether its files are those that its maker packed.
 //! * [`pack`]: making one.
 //! * [`eula`]: licences, shown and accepted once.
@@ -12,6 +12,7 @@ mod card;
 pub mod eula;
 pub mod inspect;
 mod json;
+mod menu;
 pub mod open;
 pub mod pack;
 pub mod verify;

@@ -99,6 +99,10 @@ pub struct StartArgs {
     /// Start this machine of the package only
     #[arg(long, value_name = "ID")]
     pub vm: Option<String>,
+    /// Entry of the guest's boot menu to start, in place of its default: its id or title, or a part of one (ovum inspect
+    /// --boot shows them)
+    #[arg(long, value_name = "NAME", conflicts_with = "kernel")]
+    pub boot_entry: Option<String>,
     /// When to compare the package's disks with its manifest: before the start (full), while the guest runs (lazy; a wrong
     /// disk ends it), or not at all (none). The descriptor is compared always
     #[arg(long, value_name = "WHEN", default_value = "lazy")]

@@ -97,6 +97,7 @@ fn wishes(args: &RunArgs) -> Result<Wishes<'static>, Failure> {
         system: start.vm.clone(),
         kernel: args.kernel.clone(),
         initramfs: args.initrd.clone(),
+        boot_entry: start.boot_entry.clone(),
         cmdline: super::cmdline(args),
         cpus: args.cpus,
         memory: args.memory.map(|memory| memory.0),
