@@ -136,7 +136,8 @@ impl SuperBlock {
             // Behind the block that holds the super block.
             u64::from(self.block_size == 1024) + 1 + u64::from(meta_group)
         };
-        block * u64::from(self.block_size) + u64::from(inside) * u64::from(self.descriptor_size)
+        let place = block.saturating_mul(u64::from(self.block_size));
+        place.saturating_add(u64::from(inside) * u64::from(self.descriptor_size))
     }
 
     fn has_super_block(&self, group: u32) -> bool {
