@@ -8,7 +8,9 @@ use vm_memory::{Bytes, GuestAddress};
 
 pub use crate::filesystem::fuzz::{btrfs, ext, fat, fold, iso9660, xfs};
 use crate::kernel::{Entry, Kernel, Protocol};
+pub use crate::loader::fuzz::{bls, grub, partition, pe, syslinux};
 use crate::memory::Memory;
+pub use crate::partition::lvm::fuzz as lvm;
 use crate::testkernel::{TestBzImage, TestElf, TestSegment};
 
 mod descriptor;

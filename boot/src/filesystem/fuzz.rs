@@ -87,6 +87,11 @@ impl Storage for Sparse {
     }
 }
 
+/// The image that `folded` is in short.
+pub(crate) fn unfold(folded: &[u8]) -> Option<Arc<dyn Storage>> {
+    Some(Arc::new(Sparse::unfold(folded)?))
+}
+
 /// The image in `storage`, in short.
 ///
 /// # Errors

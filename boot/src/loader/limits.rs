@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 
 /// The most steps that all scripts together may take.
-const MAX_STEPS: usize = 200_000;
+const MAX_STEPS: usize = 50_000;
 /// The most notes that are kept.
 const MAX_NOTES: usize = 64;
 /// The most bytes of a note that are kept.

@@ -11,6 +11,8 @@ pub mod cmdline;
 mod error;
 mod find;
 mod found;
+#[cfg(any(test, feature = "test-support"))]
+pub mod fuzz;
 mod grub;
 mod joined;
 mod limits;

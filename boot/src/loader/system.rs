@@ -6,8 +6,8 @@ use ovum_disk::storage::{self, Storage};
 
 use super::Part;
 use super::signature;
-use crate::filesystem::{self, FileKind, FileSystem, FsError};
-use crate::partition::{self, Place, Volume};
+use crate::filesystem::{self, FileKind, FileSystem, FsError, Subvolume};
+use crate::partition::{self, Volume};
 
 /// The most that is read of a file of text, in bytes.
 pub(crate) const MAX_TEXT: u64 = 2 << 20;
@@ -25,6 +25,8 @@ pub(crate) struct System {
 pub(crate) struct Mounted {
     pub volume: Volume,
     pub filesystem: Option<Arc<dyn FileSystem>>,
+    /// The same from the subvolume that is mounted by default: paths of openSUSE's boot loader begin there.
+    default_subvolume: Option<Arc<dyn FileSystem>>,
     /// What is there instead: `LUKS`, `NTFS`, a damaged ext4.
     pub instead: Option<String>,
     pub uuid: Option<String>,
@@ -36,7 +38,8 @@ impl Mounted {
     pub fn new(volume: Volume, filesystem: Option<Arc<dyn FileSystem>>, instead: Option<String>) -> Self {
         let uuid = filesystem.as_ref().and_then(|fs| fs.uuid());
         let label = filesystem.as_ref().and_then(|fs| fs.label());
-        Self { volume, filesystem, instead, uuid, label }
+        let default_subvolume = filesystem.as_ref().and_then(|fs| fs.subvolume(Subvolume::Default).ok());
+        Self { volume, filesystem, default_subvolume, instead, uuid, label }
     }
 }
 
@@ -59,9 +62,22 @@ impl System {
         Self { volumes: mounted, notes }
     }
 
-    /// The file system of a volume, by its index.
-    pub fn filesystem(&self, volume: usize) -> Option<&dyn FileSystem> {
-        self.volumes.get(volume)?.filesystem.as_deref()
+    /// Asks a volume's file system; if the path is not there, the subvolume that is mounted by default.
+    fn ask<T>(
+        &self,
+        volume: usize,
+        path: &str,
+        ask: impl Fn(&dyn FileSystem) -> Result<T, FsError>,
+    ) -> Result<T, FsError> {
+        let missing = || FsError::Missing(path.to_owned());
+        let mounted = self.volumes.get(volume).ok_or_else(missing)?;
+        match ask(&**mounted.filesystem.as_ref().ok_or_else(missing)?) {
+            Err(FsError::Missing(path)) => match &mounted.default_subvolume {
+                Some(subvolume) => ask(&**subvolume),
+                None => Err(FsError::Missing(path)),
+            },
+            answer => answer,
+        }
     }
 
     /// What a volume is called; for messages.
@@ -71,7 +87,7 @@ impl System {
 
     /// Whether there is a file or a directory at `path`.
     pub fn kind(&self, volume: usize, path: &str) -> Option<FileKind> {
-        self.filesystem(volume)?.metadata(path).ok().map(|metadata| metadata.kind)
+        self.ask(volume, path, |fs| fs.metadata(path)).ok().map(|metadata| metadata.kind)
     }
 
     /// Whether there is a file at `path`.
@@ -81,13 +97,13 @@ impl System {
 
     /// The length of the file at `path`, in bytes.
     pub fn len(&self, volume: usize, path: &str) -> Option<u64> {
-        let metadata = self.filesystem(volume)?.metadata(path).ok()?;
+        let metadata = self.ask(volume, path, |fs| fs.metadata(path)).ok()?;
         (metadata.kind == FileKind::File).then_some(metadata.len)
     }
 
     /// The names in a directory, sorted; none if there is no such directory.
     pub fn names(&self, volume: usize, path: &str) -> Vec<String> {
-        let entries = self.filesystem(volume).and_then(|fs| fs.read_dir(path).ok()).unwrap_or_default();
+        let entries = self.ask(volume, path, |fs| fs.read_dir(path)).unwrap_or_default();
         let mut names: Vec<_> = entries.into_iter().map(|entry| entry.name).collect();
         names.sort();
         names
@@ -109,8 +125,7 @@ impl System {
     /// One line, with the path.
     pub fn part(&self, volume: usize, path: &str) -> Result<Part, String> {
         let name = format!("{}: {path}", self.name(volume));
-        let missing = || FsError::Missing(path.to_owned());
-        let opened = self.filesystem(volume).ok_or_else(missing).and_then(|fs| fs.open(path));
+        let opened = self.ask(volume, path, |fs| fs.open(path));
         match opened {
             Ok(storage) => Ok(Part { name, storage }),
             Err(error) => Err(format!("{}: {error}", self.name(volume))),

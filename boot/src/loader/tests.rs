@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod seeds;
+
 use super::system::System;
 use super::testing::{MemoryFs, system};
 use super::*;

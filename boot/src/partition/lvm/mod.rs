@@ -92,3 +92,15 @@ fn assemble(
     };
     Ok(Volume { name, storage: Arc::new(mapping), disk: disk.unwrap_or(0), place })
 }
+
+/// The body of the fuzz target `lvm`: any text is read as that of a group.
+#[cfg(any(test, feature = "test-support"))]
+pub fn fuzz(text: &[u8]) {
+    if let Ok(group) = Group::parse(text) {
+        for volume in &group.volumes {
+            assert!(volume.problem.is_some() || !volume.segments.is_empty(), "a volume of nothing");
+            // None of the physical volumes is there, so each is missed, or the text does not know it.
+            assert!(assemble(&group, volume, &[], &[]).is_err());
+        }
+    }
+}
