@@ -12,10 +12,12 @@ use crate::testkernel::{TestBzImage, TestElf, TestSegment};
 
 mod descriptor;
 mod environment;
+mod package;
 mod units;
 
 pub use descriptor::descriptor;
 pub use environment::{environment, property_check};
+pub use package::{certificate, manifest, package_tar};
 pub use units::units;
 
 /// Kernels may lie from here on.

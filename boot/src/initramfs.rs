@@ -1,14 +1,16 @@
 //! The initramfs: opened, and read into guest memory as high as the kernel can reach it.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use ovum_disk::storage::Storage;
 use thiserror::Error;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryBackend, GuestMemoryError, GuestMemoryRegion};
 
 use crate::file::{self, FileProblem};
+use crate::input::Input;
 use crate::memory::{Memory, mebibytes};
 
 /// The kernel gives the pages back when it has unpacked them, so the initramfs shares none with others; in bytes.
@@ -81,7 +83,7 @@ impl InitramfsError {
 /// An initramfs file, open and not empty.
 #[derive(Debug)]
 pub struct Initramfs {
-    file: File,
+    file: Input,
     path: PathBuf,
     length: u64,
 }
@@ -103,9 +105,21 @@ impl Initramfs {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, InitramfsError> {
         let path = path.as_ref();
         match file::open(path) {
-            Ok((file, length)) => Ok(Self { file, path: path.to_owned(), length }),
+            Ok((file, length)) => Ok(Self { file: Input::of_file(file), path: path.to_owned(), length }),
             Err(problem) => Err(InitramfsError { path: path.to_owned(), problem: problem.into() }),
         }
+    }
+
+    /// The initramfs that lies in `storage`, such as the member of a package.
+    ///
+    /// # Errors
+    /// [`InitramfsError`] when it is empty.
+    pub fn open_storage(storage: Arc<dyn Storage>) -> Result<Self, InitramfsError> {
+        let (path, length) = (PathBuf::from(storage.name()), storage.size());
+        if length == 0 {
+            return Err(InitramfsError { path, problem: FileProblem::Empty.into() });
+        }
+        Ok(Self { file: Input::of_storage(storage), path, length })
     }
 
     /// The file, as the caller named it.

@@ -21,6 +21,7 @@ mod file;
 #[cfg(any(test, feature = "test-support"))]
 pub mod fuzz;
 pub mod initramfs;
+mod input;
 pub mod integrity;
 pub mod kernel;
 mod memory;

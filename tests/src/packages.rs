@@ -29,12 +29,13 @@ pub const LAB: &[Tool] =
     &[tool("qemu-system-x86_64", "qemu-system-x86"), tool("mke2fs", "e2fsprogs"), tool("xz", "xz-utils")];
 
 /// Those who judge what is read and written of disk images and packages.
-pub const JUDGES: &[Tool] =
-    &[tool("qemu-img", "qemu-utils"), tool("xmllint", "libxml2-utils"), tool("openssl", "openssl")];
-
-/// Those who judge what a guest is told: ISO images, XML.
-pub const VOLUME_JUDGES: &[Tool] =
-    &[tool("isoinfo", "genisoimage"), tool("xorriso", "xorriso"), tool("xmllint", "libxml2-utils")];
+pub const JUDGES: &[Tool] = &[
+    tool("qemu-img", "qemu-utils"),
+    tool("xmllint", "libxml2-utils"),
+    tool("openssl", "openssl"),
+    tool("isoinfo", "genisoimage"),
+    tool("xorriso", "xorriso"),
+];
 
 /// What building the bench kernel needs.
 pub const KERNEL: &[Tool] = &[

@@ -69,7 +69,7 @@ impl Trial {
         let path = self.folder.path().join("disk");
         fs::write(&path, content).unwrap();
         File::options().write(true).open(&path).unwrap().set_len(1 << 20).unwrap();
-        self.config.disks.push(DiskConfig { format: Some(DiskFormat::Raw), ..DiskConfig::new(path) });
+        self.config.disks.push(DiskConfig::new(path).with_format(DiskFormat::Raw));
         self
     }
 

@@ -8,6 +8,8 @@
 //! * [`plan`]: what would be built from it, without building it (`ovum run --dry-run`).
 //! * [`builder`]: the assembly, an ordered list of steps, each in a file of its own.
 //! * [`machine`]: the states of a machine and what leads from one to the next.
+//! * [`appliance`]: from an OVF package to machines.
+//! * [`fleet`]: several machines at a time.
 //! * [`vcpu`]: the threads that run guest code.
 //! * [`console`]: the guest's serial port, and what its output tells about the boot.
 //! * [`timeline`]: when each step of a boot happened.
@@ -16,6 +18,7 @@
 //! The library returns: it never ends the process, installs no signal handler, and logs through the `log` facade.
 //! Start reading at [`builder::build`].
 
+pub mod appliance;
 pub mod builder;
 mod buses;
 mod clock;
@@ -24,6 +27,9 @@ pub mod console;
 mod ending;
 mod event_loop;
 pub mod failure;
+pub mod fleet;
+#[cfg(any(test, feature = "test-support"))]
+pub mod fuzz;
 pub mod host;
 pub mod kvm;
 pub mod machine;

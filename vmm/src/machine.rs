@@ -20,7 +20,7 @@ use crate::timeline::{Event, Timeline};
 use crate::vcpu::{self, ExitCounts, VcpuThreads};
 
 /// How long the end of a machine waits for the reader of its console.
-const OUTPUT_PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const OUTPUT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where a machine begins: [`Machine::build`].
 #[derive(Debug)]
@@ -109,7 +109,12 @@ pub struct StopHandle(Arc<Ending>);
 impl StopHandle {
     /// Ends the machine as if its power were cut. What the guest did not flush may be lost.
     pub fn stop(&self) {
-        self.0.signal(End::Stopped);
+        self.end(End::Stopped);
+    }
+
+    /// Ends the machine for this reason, unless it is ending already.
+    pub(crate) fn end(&self, reason: End) {
+        self.0.signal(reason);
     }
 }
 

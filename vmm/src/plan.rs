@@ -1,14 +1,14 @@
 //! What would be built from a configuration, without building it.
 
 use std::fmt;
-use std::path::PathBuf;
 
 use ovum_arch::layout;
-use ovum_arch::platform::{Address, PlatformKind};
+use ovum_arch::platform::{Address, PlatformKind, Transport};
+use ovum_devices::pci::SLOTS;
 use serde::Serialize;
 
 use crate::builder::{InputError, Inputs, Purpose};
-use crate::config::MachineConfig;
+use crate::config::{BootFile, MachineConfig};
 
 /// A machine as it would be built.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -16,7 +16,7 @@ pub struct Plan {
     /// The kernel.
     pub kernel: KernelPlan,
     /// The initramfs.
-    pub initramfs: Option<PathBuf>,
+    pub initramfs: Option<String>,
     /// The kernel's command line, whole.
     pub cmdline: String,
     /// How many vCPUs.
@@ -31,7 +31,7 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KernelPlan {
     /// The file.
-    pub path: PathBuf,
+    pub path: String,
     /// Its container.
     pub format: String,
     /// The version that it says of itself, where it does.
@@ -52,7 +52,7 @@ pub struct MemoryPlan {
 pub struct DevicePlan {
     /// What it is.
     pub name: String,
-    /// The space that it answers in: `port` or `memory`.
+    /// The space that it answers in: `port`, `memory`, or `pci`: memory that a function of the PCI bus names.
     pub space: &'static str,
     /// Its first address.
     pub address: u64,
@@ -75,11 +75,11 @@ impl Plan {
             .collect();
         Ok(Self {
             kernel: KernelPlan {
-                path: config.kernel.clone(),
+                path: config.kernel.name(),
                 format: inputs.kernel.format().to_string(),
                 version: inputs.kernel.version().map(str::to_owned),
             },
-            initramfs: config.initramfs.clone(),
+            initramfs: config.initramfs.as_ref().map(BootFile::name),
             cmdline: inputs.cmdline.to_string_lossy().into_owned(),
             cpus: config.cpus,
             memory,
@@ -106,21 +106,24 @@ fn platform_devices() -> impl Iterator<Item = DevicePlan> {
 
 fn virtio_devices(config: &MachineConfig, inputs: &Inputs) -> impl Iterator<Item = DevicePlan> {
     let disks = config.disks.iter().zip(&inputs.disk_descriptions);
-    let disks = disks.map(|(disk, description)| format!("{} ({description})", disk.path.display()));
+    let disks = disks.map(|(disk, description)| format!("{} ({description})", disk.source));
     let backends = disks.map(Some).chain(std::iter::repeat(None));
     inputs.devices.iter().zip(backends).enumerate().filter_map(|(index, (device, backend))| {
-        let slot = layout::virtio_slot(index)?;
-        let name = format!("virtio {}", device.name());
-        Some(DevicePlan { name, space: "memory", address: slot.base, gsi: Some(slot.gsi), backend })
+        let (space, address, gsi) = match config.transport {
+            Transport::Mmio => layout::virtio_slot(index).map(|slot| ("memory", slot.base, Some(slot.gsi)))?,
+            // The first place is the host bridge's.
+            Transport::Pci => ("pci", layout::PCI_BUS.memory_of(index + 1, SLOTS)?.into(), None),
+        };
+        Some(DevicePlan { name: format!("virtio {}", device.name()), space, address, gsi, backend })
     })
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = self.kernel.version.as_deref().map(|v| format!(", {v}")).unwrap_or_default();
-        writeln!(f, "kernel     {} ({}{version})", self.kernel.path.display(), self.kernel.format)?;
+        writeln!(f, "kernel     {} ({}{version})", self.kernel.path, self.kernel.format)?;
         if let Some(initramfs) = &self.initramfs {
-            writeln!(f, "initramfs  {}", initramfs.display())?;
+            writeln!(f, "initramfs  {}", initramfs)?;
         }
         writeln!(f, "cmdline    {}", self.cmdline)?;
         writeln!(f, "vCPUs      {}", self.cpus)?;

@@ -25,12 +25,14 @@ mod read;
 pub(crate) mod testing;
 pub mod verify;
 
-pub use certificate::{Signer, Standing, Trust, Validity, sign};
+pub use certificate::{SignError, Signer, Standing, Trust, Validity, sign};
 pub use descriptor::{DescriptorCheck, Signature, check_descriptor};
 pub use digest::{Algorithm, Digest};
 pub use error::IntegrityError;
 pub use manifest::{Manifest, ManifestError};
 pub use verify::{FileCheck, FileState, Pace, Plan};
 
+#[cfg(test)]
+mod seeds;
 #[cfg(test)]
 mod tests;

@@ -191,11 +191,31 @@ impl<'p> Plan<'p> {
         }
     }
 
+    /// What is known before anything is read: files that are missing, or have another size.
+    #[must_use]
+    pub fn checks(&self) -> &[FileCheck] {
+        &self.checks
+    }
+
     /// Reads all files and compares them, until `stop` is set. `progress` is told, on this thread, how many bytes are done.
     ///
     /// # Errors
     /// When the host gives no thread.
-    pub fn run(mut self, pace: Pace, stop: &AtomicBool, progress: &mut dyn FnMut(u64)) -> io::Result<Vec<FileCheck>> {
+    pub fn run(self, pace: Pace, stop: &AtomicBool, progress: &mut dyn FnMut(u64)) -> io::Result<Vec<FileCheck>> {
+        self.run_watched(pace, stop, progress, &mut |_| {})
+    }
+
+    /// As [`Plan::run`]; `found` is told, on this thread, of each file that was read, as soon as it was.
+    ///
+    /// # Errors
+    /// When the host gives no thread.
+    pub fn run_watched(
+        mut self,
+        pace: Pace,
+        stop: &AtomicBool,
+        progress: &mut dyn FnMut(u64),
+        found: &mut dyn FnMut(&FileCheck),
+    ) -> io::Result<Vec<FileCheck>> {
         let threads = match pace {
             Pace::Full(threads) => threads.get().min(MAX_THREADS),
             Pace::Gentle => 1,
@@ -225,7 +245,12 @@ impl<'p> Plan<'p> {
                         done = done.saturating_add(bytes);
                         progress(done);
                     }
-                    Message::Done(index, state) => states.push((index, state)),
+                    Message::Done(index, state) => {
+                        if let Some(check) = self.checks.get(index) {
+                            found(&FileCheck { state: state.clone(), ..check.clone() });
+                        }
+                        states.push((index, state));
+                    }
                 }
             }
             started.map(|()| states)

@@ -12,13 +12,15 @@ mod resemblance;
 mod tests;
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use ovum_disk::storage::Storage;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryError, ReadVolatile};
 
-use crate::file;
+use crate::file::{self, FileProblem};
+use crate::input::Input;
 use crate::memory::{Memory, RangeProblem, check_range};
 use bzimage::BzImage;
 use elf::Elf;
@@ -118,7 +120,7 @@ pub struct LoadedKernel {
     pub end: GuestAddress,
 }
 
-/// What a kernel can be read from: a [`File`], or a [`std::io::Cursor`] over bytes.
+/// What a kernel can be read from: an [`Input`], or a [`std::io::Cursor`] over bytes.
 pub trait Source: Read + Seek + ReadVolatile {
     /// Reads `size` bytes at `offset` of a file of `length` bytes; `size` must be bounded by the caller.
     #[doc(hidden)]
@@ -148,7 +150,7 @@ enum Image {
 
 /// A kernel file whose headers were read and found good.
 #[derive(Debug)]
-pub struct Kernel<S = File> {
+pub struct Kernel<S = Input> {
     source: S,
     path: PathBuf,
     image: Image,
@@ -162,7 +164,20 @@ impl Kernel {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, KernelError> {
         let path = path.as_ref();
         let (file, length) = file::open(path).map_err(|problem| KernelError::new(path, problem.into()))?;
-        Self::from_source(file, length, path)
+        Self::from_source(Input::of_file(file), length, path)
+    }
+
+    /// Reads the headers of the kernel that lies in `storage`, such as the member of a package.
+    ///
+    /// # Errors
+    /// As [`Kernel::open`].
+    pub fn open_storage(storage: Arc<dyn Storage>) -> Result<Self, KernelError> {
+        let (name, length) = (storage.name(), storage.size());
+        let path = Path::new(&name);
+        if length == 0 {
+            return Err(KernelError::new(path, FileProblem::Empty.into()));
+        }
+        Self::from_source(Input::of_storage(storage), length, path)
     }
 
     /// As [`Kernel::load_unpacked`], with the unpacked kernel from `cache`, a folder that is this user's alone. When it is
@@ -178,7 +193,7 @@ impl Kernel {
         cache: &Path,
     ) -> Result<LoadedKernel, KernelError> {
         let unusable = || KernelProblem::Packed(format!("the cache {} cannot be used", cache.display()));
-        let slot = packed::cache::Slot::of(cache, &self.source);
+        let slot = self.source.plain().and_then(|(file, part)| packed::cache::Slot::of(cache, file, part));
         let slot = slot.ok_or_else(|| KernelError::new(&self.path, unusable()))?;
         self.unpack(memory, lowest, chance, Some(slot))
     }

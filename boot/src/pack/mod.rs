@@ -41,25 +41,19 @@ pub use error::PackError;
 use member::{Finished, Member};
 pub use output::Output;
 use output::Slot;
-pub use recipe::{NewKernel, NewProperty, Recipe};
+pub use recipe::{NewKernel, NewProperty, NewSigner, Recipe};
+
+use crate::package::MAX_DESCRIPTOR;
 
 /// How much of a file is copied at a time, in bytes.
 const PIECE: usize = 1 << 20;
 /// Room for what one signature may be longer than another one of the same key, in bytes of text.
 const SIGNATURES_DIFFER: usize = 64;
 
-/// Makes the signature file (`.cert`) for a manifest, from its name and its bytes.
-///
-/// # Errors
-/// Cause and remedy, a line each.
-pub type Sign<'s> = dyn Fn(&str, &[u8]) -> Result<Vec<u8>, (String, String)> + 's;
-
 /// How the work is done.
 pub struct Work<'w> {
     /// How many threads read and compress.
     pub threads: NonZero<usize>,
-    /// Signs the manifest.
-    pub sign: Option<&'w Sign<'w>>,
     /// Is told, after each piece, how many bytes of [`Recipe::total`] are done.
     pub progress: &'w mut dyn FnMut(u64),
 }
@@ -89,7 +83,7 @@ pub struct PackedFile {
 pub fn pack(recipe: &Recipe, mut output: Output, work: &mut Work<'_>) -> Result<Packed, PackError> {
     recipe.check()?;
     let names = output.names().clone();
-    let front = Front::reserve(recipe, &names, &mut output, work.sign)?;
+    let front = Front::reserve(recipe, &names, &mut output)?;
     let mut done = 0;
     let mut files = Vec::new();
     for (image, name) in recipe.disks.iter().zip(&names.disks) {
@@ -101,7 +95,7 @@ pub fn pack(recipe: &Recipe, mut output: Output, work: &mut Work<'_>) -> Result<
         done += source.size();
         (work.progress)(done);
     }
-    let mut all = front.fill(recipe, &names, &files, work.sign)?;
+    let mut all = front.fill(recipe, &names, &files)?;
     all.extend(files.into_iter().map(|file| PackedFile { name: file.name, size: file.size }));
     let size = output.finish()?;
     Ok(Packed { files: all, size })
@@ -141,19 +135,18 @@ impl Room {
 }
 
 impl Front {
-    fn reserve(
-        recipe: &Recipe,
-        names: &Names,
-        output: &mut Output,
-        sign: Option<&Sign<'_>>,
-    ) -> Result<Self, PackError> {
+    fn reserve(recipe: &Recipe, names: &Names, output: &mut Output) -> Result<Self, PackError> {
         let sizes = vec![u64::MAX; recipe.disks.len() + recipe.plain_files().count()];
         let longest = descriptor::write(recipe, names, &sizes);
+        if longest.len() as u64 > MAX_DESCRIPTOR {
+            let cause = format!("a descriptor of {} bytes is more than anybody reads", longest.len());
+            return Err(PackError::recipe(cause, "give shorter texts, or fewer"));
+        }
         let unknown = |name: &String| Finished { name: name.clone(), size: 0, digest: [0; 32] };
         let files: Vec<Finished> = std::iter::once(&names.descriptor).chain(names.files()).map(unknown).collect();
         let manifest = manifest::write(&files);
         // Before anything long begins, a key that cannot sign is found.
-        let signature = sign.map(|sign| signed(sign, &names.manifest, &manifest)).transpose()?;
+        let signature = recipe.signer.as_ref().map(|signer| signer.sign(&names.manifest, &manifest)).transpose()?;
         let descriptor = Room::reserve(output, &names.descriptor, longest.len())?;
         let manifest = Room::reserve(output, &names.manifest, manifest.len())?;
         let room = |signature: Vec<u8>| Room::reserve(output, &names.signature, signature.len() + SIGNATURES_DIFFER);
@@ -161,19 +154,13 @@ impl Front {
     }
 
     /// Writes it all, now that `files` are known; returns what it consists of.
-    fn fill(
-        &self,
-        recipe: &Recipe,
-        names: &Names,
-        files: &[Finished],
-        sign: Option<&Sign<'_>>,
-    ) -> Result<Vec<PackedFile>, PackError> {
+    fn fill(&self, recipe: &Recipe, names: &Names, files: &[Finished]) -> Result<Vec<PackedFile>, PackError> {
         let sizes: Vec<u64> = files.iter().map(|file| file.size).collect();
         let descriptor = self.descriptor.fill(descriptor::write(recipe, names, &sizes).into_bytes())?;
         let mut listed = vec![descriptor];
         listed.extend(files.iter().cloned());
         let text = manifest::write(&listed);
-        let signature = sign.map(|sign| signed(sign, &names.manifest, &text)).transpose()?;
+        let signature = recipe.signer.as_ref().map(|signer| signer.sign(&names.manifest, &text)).transpose()?;
         let manifest = self.manifest.fill(text)?;
         let mut all: Vec<Finished> = listed.into_iter().take(1).chain([manifest]).collect();
         if let Some((room, signature)) = self.signature.as_ref().zip(signature) {
@@ -181,10 +168,6 @@ impl Front {
         }
         Ok(all.into_iter().map(|file| PackedFile { name: file.name, size: file.size }).collect())
     }
-}
-
-fn signed(sign: &Sign<'_>, name: &str, manifest: &[u8]) -> Result<Vec<u8>, PackError> {
-    sign(name, manifest).map_err(|(cause, remedy)| PackError::Recipe { cause, remedy })
 }
 
 /// Adds a file that `write` writes.

@@ -30,6 +30,8 @@ enum Kind {
     Folder {
         /// All of them, from the start: one that cannot be made is found before the work.
         files: Vec<NewFile>,
+        /// A signature of the package that is replaced, which would be wrong beside this one.
+        stale: Option<PathBuf>,
         /// Bytes of all closed files.
         size: u64,
     },
@@ -80,8 +82,13 @@ impl Output {
                 ));
             }
             Some("ovf") => {
+                let is_signed = recipe.signer.is_some();
+                let stale = Some(path.with_file_name(&names.signature)).filter(|path| !is_signed && path.exists());
+                if let Some(stale) = stale.as_ref().filter(|_| !replaces) {
+                    begin(stale, replaces)?;
+                }
                 let begin = |name: &String| begin(&path.with_file_name(name), replaces);
-                Kind::Folder { files: names.all(recipe.is_signed).map(begin).collect::<Result<_, _>>()?, size: 0 }
+                Kind::Folder { files: names.all(is_signed).map(begin).collect::<Result<_, _>>()?, stale, size: 0 }
             }
             _ => {
                 let cause = format!("{} does not say what to make", path.display());
@@ -152,10 +159,14 @@ impl Output {
                 file.keep()?;
                 Ok(size)
             }
-            Kind::Folder { files, size, .. } => {
+            Kind::Folder { files, stale, size } => {
                 for file in &files {
                     let storage = file.storage();
                     storage.flush().map_err(|error| PackError::write(storage.as_ref(), error))?;
+                }
+                if let Some(stale) = stale {
+                    let failed = |error| PackError::Write { what: stale.display().to_string(), error };
+                    std::fs::remove_file(&stale).map_err(failed)?;
                 }
                 keep_all(files)?;
                 Ok(size)

@@ -1,5 +1,6 @@
 //! What a package shall be.
 
+use std::fmt;
 use std::sync::Arc;
 
 use ovum_disk::storage::Storage;
@@ -8,6 +9,8 @@ use ovum_disk::{Disk, Image};
 use super::error::PackError;
 use super::os::NewOs;
 use super::xml;
+use crate::integrity;
+use crate::ovf::property::Property;
 
 /// The most disks: a SCSI controller has sixteen places, and is in one of them itself.
 pub const MAX_DISKS: usize = 15;
@@ -41,8 +44,35 @@ pub struct Recipe {
     pub kernel: Option<NewKernel>,
     /// The machine's disks.
     pub disks: Vec<Arc<Image>>,
-    /// Whether the package has a signature.
-    pub is_signed: bool,
+    /// Who signs the package.
+    pub signer: Option<NewSigner>,
+}
+
+/// Who signs a package.
+#[derive(Clone)]
+pub struct NewSigner {
+    /// The secret key, as PEM.
+    pub key: Vec<u8>,
+    /// Its certificate, and those up to one that users trust, as PEM.
+    pub certificates: Vec<u8>,
+}
+
+impl NewSigner {
+    /// The signature file for the manifest of this name.
+    pub(super) fn sign(&self, name: &str, manifest: &[u8]) -> Result<Vec<u8>, PackError> {
+        let signed = integrity::sign(manifest, name, &self.key, &self.certificates);
+        let failed = |error: integrity::SignError| {
+            PackError::recipe(format!("cannot sign the package: {error}"), error.remedy())
+        };
+        signed.map(String::into_bytes).map_err(failed)
+    }
+}
+
+impl fmt::Debug for NewSigner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The key is nobody's business.
+        f.write_str("NewSigner")
+    }
 }
 
 /// A kernel in a package.
@@ -137,34 +167,12 @@ fn check_text(what: &str, text: &str) -> Result<(), PackError> {
     }
 }
 
-/// What values a type has.
-enum Values {
-    Text,
-    Boolean,
-    Integer { bits: u32, signed: bool },
-    Real,
-}
-
 impl NewProperty {
     /// The types of the standard (DSP0243 1.1, table 6), and `password`, a string that is not shown.
     pub const TYPES: [&'static str; 13] = [
         "string", "password", "boolean", "uint8", "sint8", "uint16", "sint16", "uint32", "sint32", "uint64", "sint64",
         "real32", "real64",
     ];
-
-    fn values(&self) -> Option<Values> {
-        let signed = self.kind.starts_with('s');
-        Some(match self.kind.as_str() {
-            "string" | "password" => Values::Text,
-            "boolean" => Values::Boolean,
-            "real32" | "real64" => Values::Real,
-            "uint8" | "sint8" => Values::Integer { bits: 8, signed },
-            "uint16" | "sint16" => Values::Integer { bits: 16, signed },
-            "uint32" | "sint32" => Values::Integer { bits: 32, signed },
-            "uint64" | "sint64" => Values::Integer { bits: 64, signed },
-            _ => return None,
-        })
-    }
 
     pub(super) fn check(&self) -> Result<(), PackError> {
         let is_plain = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '-');
@@ -173,33 +181,29 @@ impl NewProperty {
             // '.' and ':' are what parts classes and instances from keys (DSP0243 9.5.1).
             return Err(PackError::recipe(cause, "take letters, digits, '-' and '_'"));
         }
-        let Some(values) = self.values() else {
+        if !Self::TYPES.contains(&self.kind.as_str()) {
             let cause = format!("property {} has the type {:?}, which OVF does not know", self.key, self.kind);
             return Err(PackError::recipe(cause, format!("take one of: {}", Self::TYPES.join(", "))));
+        }
+        let Some(value) = self.default.as_deref() else { return Ok(()) };
+        // As it will be when it is read.
+        let property = Property {
+            key: self.key.clone(),
+            kind: self.kind.clone(),
+            value: None,
+            set: false,
+            user_configurable: true,
+            required: false,
+            password: false,
+            qualifiers: String::new(),
+            label: None,
+            description: None,
+            category: None,
+            line: 0,
         };
-        match &self.default {
-            Some(value) if !values.contain(value) => {
-                let cause = format!("property {} is a {}, and {value:?} is none", self.key, self.kind);
-                Err(PackError::recipe(cause, "give another value, or another type: KEY:TYPE=VALUE"))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Values {
-    fn contain(&self, value: &str) -> bool {
-        match self {
-            Self::Text => true,
-            Self::Boolean => matches!(value, "true" | "false"),
-            Self::Real => value.parse().is_ok_and(f64::is_finite),
-            Self::Integer { bits, signed: false } => {
-                value.parse().is_ok_and(|number: u64| u128::from(number) < 1 << bits)
-            }
-            Self::Integer { bits, signed: true } => {
-                let half = 1_i128 << (bits - 1);
-                value.parse().is_ok_and(|number: i64| (-half..half).contains(&i128::from(number)))
-            }
-        }
+        property.check(value).map_err(|problem| {
+            let remedy = "give another value, or another type: KEY:TYPE=VALUE";
+            PackError::recipe(problem.to_string(), remedy)
+        })
     }
 }

@@ -1,5 +1,6 @@
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use ovum_disk::storage::{FileStorage, write_bytes};
 use ovum_disk::{Access, Format};
@@ -8,6 +9,12 @@ use tempfile::TempDir;
 use super::os::NewOs;
 use super::recipe::MAX_DISKS;
 use super::*;
+use crate::Package;
+use crate::integrity::testing::OpenSsl;
+use crate::integrity::{Trust, check_descriptor};
+use crate::ovf::appliance::{ControllerKind, Dialect};
+use crate::ovf::os::{GuestOs, OsArchitecture, OsFamily};
+use crate::ovf::{self, Choices};
 
 const MIB: usize = 1 << 20;
 
@@ -50,13 +57,13 @@ impl Place {
             annotation: Some("<note>".into()),
             kernel: Some(NewKernel { kernel: self.storage("kernel"), initrd: Some(self.storage("initrd")), cmdline }),
             disks: vec![self.image("disk.raw")],
-            is_signed: false,
+            signer: None,
         }
     }
 
     fn pack(&self, recipe: &Recipe, to: &str) -> Result<Packed, PackError> {
         let output = Output::create(recipe, &self.path(to), false, 315_532_800)?;
-        pack(recipe, output, &mut Work { threads: NonZero::new(2).unwrap(), sign: None, progress: &mut |_| () })
+        pack(recipe, output, &mut Work { threads: NonZero::new(2).unwrap(), progress: &mut |_| () })
     }
 
     fn names(&self) -> Vec<String> {
@@ -148,29 +155,98 @@ fn nothing_is_replaced_and_nothing_is_left_of_a_failure() {
 }
 
 #[test]
-fn a_signature_is_made_of_the_manifest_that_is_written_and_stands_behind_it() {
+fn a_signature_stands_behind_the_manifest_and_is_confirmed() {
+    let Some(openssl) = OpenSsl::new() else { return };
     let place = Place::new();
-    let recipe = Recipe { is_signed: true, ..place.recipe() };
-    let seen = std::sync::Mutex::new(Vec::new());
-    let sign = |name: &str, manifest: &[u8]| {
-        let mut seen = seen.lock().unwrap();
-        seen.push(manifest.to_vec());
-        // Signatures differ in length.
-        Ok(format!("{name}{}", "x".repeat(seen.len() * 30)).into_bytes())
-    };
-    let output = Output::create(&recipe, &place.path("a.ova"), false, 0).unwrap();
-    let threads = NonZero::<usize>::MIN;
-    let mut work = Work { threads, sign: Some(&sign), progress: &mut |_| () };
-    pack(&recipe, output, &mut work).unwrap();
-    let members = members(&fs::read(place.path("a.ova")).unwrap());
-    assert_eq!(members[2].0, "a.cert");
-    assert!(members[2].1.starts_with(format!("a.mf{} ", "x".repeat(60)).as_bytes()));
-    assert_eq!(*seen.lock().unwrap().last().unwrap(), members[1].1);
+    for (name, curve) in [("rsa", None), ("p256", Some("P-256")), ("p384", Some("P-384"))] {
+        openssl.alone(name, curve, "");
+        let certificates = openssl.read(&format!("{name}.pem"));
+        let signer = Some(NewSigner { key: openssl.read(&format!("{name}.key")), certificates: certificates.clone() });
+        place.pack(&Recipe { signer, ..place.recipe() }, &format!("{name}.ova")).unwrap();
+        let members = members(&fs::read(place.path(&format!("{name}.ova"))).unwrap());
+        assert_eq!(members[2].0, format!("{name}.cert"));
+        let package = Package::open(&place.path(&format!("{name}.ova"))).unwrap();
+        let mut trust = Trust::nobody();
+        trust.add("", &certificates).unwrap();
+        check_descriptor(&package, &trust).unwrap();
+    }
     // A key that cannot sign is found before anything else is done.
-    let refuse = |_: &str, _: &[u8]| Err(("no".into(), "try".into()));
+    let signer = NewSigner { key: openssl.read("rsa.key"), certificates: openssl.read("p256.pem") };
+    assert_eq!(format!("{signer:?}"), "NewSigner", "a key is not printed");
+    let recipe = Recipe { signer: Some(signer), ..place.recipe() };
     let output = Output::create(&recipe, &place.path("b.ova"), false, 0).unwrap();
-    let mut work = Work { threads, sign: Some(&refuse), progress: &mut |_| panic!("it went on") };
-    pack(&recipe, output, &mut work).unwrap_err();
+    let mut work = Work { threads: NonZero::<usize>::MIN, progress: &mut |_| panic!("it went on") };
+    let error = pack(&recipe, output, &mut work).unwrap_err();
+    assert!(error.to_string().contains("cannot sign"), "{error}");
+}
+
+#[test]
+fn no_signature_of_another_package_stays_beside_a_new_one() {
+    let place = Place::new();
+    fs::write(place.path("a.cert"), "another's").unwrap();
+    let error = place.pack(&place.recipe(), "a.ovf").unwrap_err();
+    assert!(error.to_string().contains("a.cert exists already"), "{error}");
+    assert!(!place.path("a.ovf").exists());
+    let recipe = place.recipe();
+    let output = Output::create(&recipe, &place.path("a.ovf"), true, 0).unwrap();
+    pack(&recipe, output, &mut Work { threads: NonZero::<usize>::MIN, progress: &mut |_| () }).unwrap();
+    assert!(!place.path("a.cert").exists());
+    check_descriptor(&Package::open(&place.path("a.ovf")).unwrap(), &Trust::nobody()).unwrap();
+}
+
+#[test]
+fn ovums_reader_finds_what_was_packed() {
+    let place = Place::new();
+    let recipe = place.recipe();
+    for to in ["a.ova", "a.ovf"] {
+        place.pack(&recipe, to).unwrap();
+        let package = Package::open(&place.path(to)).unwrap();
+        let appliance = ovf::read(package.descriptor(), &Choices::default()).unwrap();
+        assert_eq!((appliance.dialect, &*appliance.warnings), (Dialect::Ovf1, &[][..]));
+        let system = appliance.system("a").unwrap();
+        assert_eq!(system.name.as_deref(), Some("A \"machine\" & more"));
+        assert_eq!((system.cpus, system.memory_bytes), (2, 512 << 20));
+        let os = system.os.as_ref().unwrap();
+        assert_eq!((os.family, os.architecture), (OsFamily::Linux, Some(OsArchitecture::Amd64)));
+        assert_eq!((system.disks.len(), system.cdroms.len(), &*system.left_out), (1, 1, &[][..]));
+        assert_eq!(system.disks[0].controller.as_ref().unwrap().kind, ControllerKind::Scsi);
+        let networks: Vec<_> = system.nics.iter().map(|nic| nic.network.as_deref().unwrap()).collect();
+        assert_eq!(networks, ["one", "two", "one"]);
+        assert_eq!(appliance.networks.len(), 2);
+        let property = &system.about.properties[0];
+        assert_eq!((property.key.as_str(), property.value.as_deref()), ("hostname", Some("a\tb\nc\r\"<")));
+        assert_eq!(
+            (&*system.about.eulas, &*system.about.annotations),
+            (&["be\r\nkind".into()][..], &["<note>".into()][..])
+        );
+        let boot = system.direct_boot.as_ref().unwrap();
+        assert_eq!(boot.cmdline, "quiet <&>");
+        let bytes = |id: &str| {
+            let storage = package.file(appliance.file(id).unwrap()).unwrap();
+            let mut bytes = vec![0; usize::try_from(storage.size()).unwrap()];
+            read_bytes(storage.as_ref(), 0, &mut bytes).unwrap();
+            bytes
+        };
+        assert!(bytes(&boot.kernel) == fs::read(place.path("kernel")).unwrap());
+        assert_eq!(bytes(boot.initrd.as_deref().unwrap()), [8]);
+        assert_eq!(appliance.disks[0].capacity_bytes, MIB as u64);
+        check_descriptor(&package, &Trust::nobody()).unwrap();
+    }
+}
+
+#[test]
+fn every_operating_system_that_is_offered_is_linux_to_the_reader() {
+    let names = NewOs::names();
+    for name in names.split(", ") {
+        let (family, versions) = name.split_once('[').unwrap_or((name, ""));
+        let first = versions.split(' ').next().unwrap();
+        let os = NewOs::of_name(&format!("{family}{first}")).unwrap();
+        let read = GuestOs::new(Some(os.cim), Some(&os.vmware), None);
+        assert_eq!((read.family, read.architecture), (OsFamily::Linux, Some(OsArchitecture::Amd64)), "{name}");
+        // Those who do not know VMware's name have the number.
+        let read = GuestOs::new(Some(os.cim), None, None);
+        assert_eq!((read.family, read.architecture), (OsFamily::Linux, Some(OsArchitecture::Amd64)), "{name}");
+    }
 }
 
 #[test]
@@ -200,7 +276,7 @@ fn text_comes_back_from_xml_as_it_was() {
 
 #[test]
 fn files_over_eight_gigabytes_have_a_header_that_says_so() {
-    // Not a byte of it is written: what matters is where the next one goes.
+    // Not a byte of it is written: what matters is where the next one goes, and what tar(1) makes of it.
     let place = Place::new();
     let recipe = place.recipe();
     let mut output = Output::create(&recipe, &place.path("a.ova"), false, 0).unwrap();
@@ -212,6 +288,13 @@ fn files_over_eight_gigabytes_have_a_header_that_says_so() {
     let mut header = [0; 512];
     read_bytes(slot.storage().as_ref(), 0, &mut header).unwrap();
     assert_eq!(header[124..136], [0x80, 0, 0, 0, 0, 0, 0, 2, 0x40, 0, 0, 1]);
+    output.close(&next, 5).unwrap();
+    output.finish().unwrap();
+    let tar = Command::new("tar").arg("-tvf").arg(place.path("a.ova")).output().unwrap();
+    let listed = String::from_utf8(tar.stdout).unwrap();
+    let words: Vec<&str> = listed.split_whitespace().collect();
+    assert_eq!((words[2], words[5], words[8], words[11]), ("9663676417", "a-disk1.vmdk", "5", "a-vmlinuz"), "{listed}");
+    assert_eq!(tar.stderr, b"");
 }
 
 #[test]

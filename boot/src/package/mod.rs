@@ -75,6 +75,14 @@ impl Package {
         open::open(path)
     }
 
+    /// Opens the .ova whose bytes are `storage`; it is called `path` in messages, and nothing is looked for there.
+    ///
+    /// # Errors
+    /// As [`Package::open`].
+    pub fn from_archive(path: &Path, storage: Arc<dyn Storage>) -> Result<Self, PackageError> {
+        open::archive(path, storage)
+    }
+
     /// The path that it was opened by; for a folder, that of the file in it.
     #[must_use]
     pub fn path(&self) -> &Path {

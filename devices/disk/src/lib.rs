@@ -53,7 +53,9 @@ use vm_memory::VolatileSlice;
 pub use error::{Damage, LayoutError, OpenError, OpenErrorKind, io_remedy};
 pub use format::{Format, UnknownFormat};
 pub use image::Image;
-pub use open::{is_changed_in_place, open, open_above, open_storage, open_with};
+pub use open::{
+    MAX_DEPTH, is_changed_in_place, open, open_above, open_storage, open_storage_above, open_with, settle_format,
+};
 pub use packing::{Options, Packing};
 pub use plain::PlainRun;
 pub use resize::resize;

@@ -131,6 +131,49 @@ pub fn open_storage(
     }
 }
 
+/// Opens the image whose bytes are `storage` for reading, with `below` under it: somebody else than the image says that it
+/// holds what was changed there, such as the descriptor of a package. What the image itself calls the one below it is not
+/// looked for; only a mark by which it knows that one again must agree, where it has one.
+///
+/// # Errors
+/// As [`open`]; also when it is of a format that cannot leave anything to another image, when it was made on another image
+/// than `below`, and when the chain is longer than [`MAX_DEPTH`].
+pub fn open_storage_above(
+    storage: Arc<dyn Storage>,
+    neighbours: &Arc<dyn Neighbours>,
+    format: Format,
+    below: Arc<Image>,
+) -> Result<Arc<Image>, OpenError> {
+    let name = storage.name();
+    let path = Path::new(&name);
+    if format == Format::Raw {
+        let what = "it is a raw image, which holds a whole disk and not what was changed on another".to_owned();
+        let remedy = "get it anew from its maker, as a VMDK, qcow2, VHD, VHDX or VDI image";
+        return Err(OpenError::new(path, OpenErrorKind::Unsupported { what, remedy }));
+    }
+    if below.depth() + 1 >= MAX_DEPTH {
+        return Err(OpenError::new(path, OpenErrorKind::EndlessChain));
+    }
+    let layer =
+        read_layer(storage, neighbours.as_ref(), format).map_err(|error| OpenError::from_layout(path, error))?;
+    let stamp = layer.parent.and_then(|parent| parent.stamp);
+    if stamp.is_some() && below.layout().stamp() != stamp {
+        let parent = below.layout().storages().first().map(|storage| storage.name()).unwrap_or_default();
+        return Err(OpenError::new(path, OpenErrorKind::OtherParent { parent }));
+    }
+    Ok(Arc::new(Image::fixed(layer.layout, Some(below)).with_format(format)))
+}
+
+/// The format of the image in `storage`, of a file called `name`: what somebody `declared`, or the ending of the name says,
+/// which the bytes must confirm.
+///
+/// # Errors
+/// When they do not, and when nothing says what it is.
+pub fn settle_format(storage: &dyn Storage, name: &Path, declared: Option<Format>) -> Result<Format, OpenError> {
+    let shown = storage.name();
+    settle_named(Path::new(&shown), name, storage, declared)
+}
+
 /// Opens an image, and those below it, for reading.
 fn open_chain(
     storage: Arc<dyn Storage>,

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::image::layout::Parent;
 use crate::image::{Changeable, Image};
 use crate::storage::{FileStorage, NewFile, SPILL_LIMIT, Spill, Storage};
 use crate::{Access, Disk, Format, OpenError, OpenErrorKind, packing, qcow2};
@@ -17,7 +18,27 @@ pub fn create(path: &Path, base: &Path, below: &Image, size: Option<u64>) -> Res
     // An overlay can say that its base is raw, but not that it is raw once it is unpacked. So it says nothing, and whoever
     // opens the overlay without naming the base is refused.
     let format = Some(below.format()).filter(|_| !packing::is_packed(base, None));
-    let backing = Some((name_of(base, path)?, format));
+    make(path, size, Some((name_of(base, path)?, format)))
+}
+
+/// Makes the file `path`, an empty overlay of `size` bytes above an image that is no file of its own: a member of an archive,
+/// say. It is called `base`, which should be no name that a program could take for that of a file.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_above_member(path: &Path, base: &str, size: u64) -> Result<(), OpenError> {
+    make(path, size, Some((base.to_owned(), None)))
+}
+
+/// Makes the file `path`, an empty disk of `size` bytes.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_empty(path: &Path, size: u64) -> Result<(), OpenError> {
+    make(path, size, None)
+}
+
+fn make(path: &Path, size: u64, backing: Option<(String, Option<Format>)>) -> Result<(), OpenError> {
     let file = NewFile::create(path)?;
     let options = qcow2::Options { backing, ..qcow2::Options::default() };
     let layer = qcow2::create(file.storage(), size, &options).map_err(|error| OpenError::from_layout(path, error))?;
@@ -31,9 +52,7 @@ pub fn create(path: &Path, base: &Path, below: &Image, size: Option<u64>) -> Res
 /// # Errors
 /// When it was not made above an image of that name, and whatever opening an image may meet.
 pub fn open(path: &Path, base: &Path, below: Arc<Image>) -> Result<Arc<Image>, OpenError> {
-    let storage: Arc<dyn Storage> = Arc::new(FileStorage::open(path, Access::ReadWrite)?);
-    crate::open::settle(path, storage.as_ref(), Some(Format::Qcow2))?;
-    let (layer, parent) = qcow2::open_changeable(storage).map_err(|error| OpenError::from_layout(path, error))?;
+    let (layer, parent) = open_layer(path)?;
     let Some(parent) = parent else { return Err(OpenError::new(path, OpenErrorKind::StandsAlone)) };
     if !parent.is_named(base) {
         let parent = base.display().to_string();
@@ -42,16 +61,53 @@ pub fn open(path: &Path, base: &Path, below: Arc<Image>) -> Result<Arc<Image>, O
     Ok(above(layer, below))
 }
 
+/// Opens the disk `path` that [`create_empty`] made, to be changed.
+///
+/// # Errors
+/// When there is an image below it, and whatever opening an image may meet.
+pub fn open_empty(path: &Path) -> Result<Arc<Image>, OpenError> {
+    let (layer, parent) = open_layer(path)?;
+    if let Some(parent) = parent {
+        let parent = parent.names.first().cloned().unwrap_or_default();
+        return Err(OpenError::new(path, OpenErrorKind::OtherParent { parent }));
+    }
+    Ok(Arc::new(Image::changeable(layer, None).with_format(Format::Qcow2)))
+}
+
+fn open_layer(path: &Path) -> Result<(Arc<dyn Changeable>, Option<Parent>), OpenError> {
+    let storage: Arc<dyn Storage> = Arc::new(FileStorage::open(path, Access::ReadWrite)?);
+    crate::open::settle(path, storage.as_ref(), Some(Format::Qcow2))?;
+    qcow2::open_changeable(storage).map_err(|error| OpenError::from_layout(path, error))
+}
+
 /// An empty layer above `below` that is gone with the last reference to it. It is in memory as long as it is small; what is
 /// more goes to a file without a name in the folder `scratch`.
 ///
 /// # Errors
 /// Never but for want of memory; the file is made when it is needed.
 pub fn discarded(below: Arc<Image>, scratch: &Path) -> Result<Arc<Image>, OpenError> {
+    Ok(above(spilling(below.size(), scratch)?, below))
+}
+
+/// A disk of `size` bytes that begins empty and is gone with the last reference to it; see [`discarded`].
+///
+/// # Errors
+/// As [`discarded`].
+pub fn discarded_empty(size: u64, scratch: &Path) -> Result<Arc<Image>, OpenError> {
+    Ok(Arc::new(Image::changeable(spilling(size, scratch)?, None).with_format(Format::Qcow2)))
+}
+
+/// A disk of `size` bytes that is empty and stays so.
+///
+/// # Errors
+/// As [`discarded`].
+pub fn always_empty(size: u64, scratch: &Path) -> Result<Arc<Image>, OpenError> {
+    Ok(Arc::new(Image::fixed(spilling(size, scratch)?, None)))
+}
+
+fn spilling(size: u64, scratch: &Path) -> Result<Arc<dyn Changeable>, OpenError> {
     let storage = Arc::new(Spill::new(scratch, SPILL_LIMIT));
-    let layer = qcow2::create(storage, below.size(), &qcow2::Options::default())
-        .map_err(|error| OpenError::from_layout(scratch, error))?;
-    Ok(above(layer, below))
+    qcow2::create(storage, size, &qcow2::Options::default()).map_err(|error| OpenError::from_layout(scratch, error))
 }
 
 fn above(layer: Arc<dyn Changeable>, below: Arc<Image>) -> Arc<Image> {
@@ -132,6 +188,44 @@ mod tests {
         let error = open(&overlay, Path::new("elsewhere.img"), Arc::clone(&below)).unwrap_err();
         assert!(matches!(error.kind(), OpenErrorKind::OtherParent { .. }), "{error}");
         assert!(matches!(open(&path, &path, below).unwrap_err().kind(), OpenErrorKind::Locked));
+    }
+
+    #[test]
+    fn what_is_written_to_a_member_of_an_archive_is_kept_for_it_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_, below) = base(&dir);
+        let overlay = dir.path().join("overlay.qcow2");
+        create_above_member(&overlay, "a.ova#disk.vmdk", 1 << 20).unwrap();
+        let member = Path::new("/elsewhere/a.ova#disk.vmdk");
+        let image = open(&overlay, member, Arc::clone(&below)).unwrap();
+        write(&image, 0);
+        drop(image);
+        assert_eq!(sum(&open(&overlay, member, Arc::clone(&below)).unwrap()), (1 << 20) + 700);
+        let error = open(&overlay, Path::new("b.ova#disk.vmdk"), below).unwrap_err();
+        assert!(matches!(error.kind(), OpenErrorKind::OtherParent { .. }), "{error}");
+        let error = crate::open(&overlay, None, Access::ReadOnly).unwrap_err();
+        assert!(matches!(error.kind(), OpenErrorKind::Missing), "nothing else stands in for it: {error}");
+    }
+
+    #[test]
+    fn an_empty_disk_is_kept_or_discarded() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("empty.qcow2");
+        create_empty(&path, 1 << 20).unwrap();
+        let image = open_empty(&path).unwrap();
+        write(&image, 4096);
+        drop(image);
+        assert_eq!(sum(&open_empty(&path).unwrap()), 1400);
+        let image = discarded_empty(1 << 20, dir.path()).unwrap();
+        assert_eq!(sum(&image), 0);
+        write(&image, 4096);
+        assert_eq!(sum(&image), 1400);
+        let (_, below) = base(&dir);
+        let overlay = dir.path().join("overlay.qcow2");
+        create(&overlay, &dir.path().join("base.img"), &below, None).unwrap();
+        let error = open_empty(&overlay).unwrap_err();
+        assert!(matches!(error.kind(), OpenErrorKind::OtherParent { .. }), "{error}");
+        assert!(discarded_empty(1000, dir.path()).is_err(), "not whole sectors");
     }
 
     #[test]

@@ -34,7 +34,6 @@ Example: cargo xtask test killed_vmm
 pub(crate) fn setup(arguments: &[String]) -> Result<ExitCode> {
     packages::ensure(packages::BUILD)?;
     packages::ensure(packages::JUDGES)?;
-    packages::ensure(packages::VOLUME_JUDGES)?;
     match harness::choice() {
         Choice::Native(why) => println!("machines will run on this host: {why}"),
         Choice::Lab(why) => {

@@ -64,13 +64,6 @@ impl From<Status> for ExitCode {
     }
 }
 
-/// Prints an error, cause and remedy in a line each, and returns its status.
-pub fn fail(error: &dyn Explain, json: bool) -> Status {
-    let status = Status::of_error(error);
-    failure(&error.to_string(), &error.remedy(), status, json);
-    status
-}
-
 /// Prints a cause and a remedy.
 pub fn failure(cause: &str, remedy: &str, status: Status, json: bool) {
     #[derive(Serialize)]
@@ -111,6 +104,18 @@ pub fn end(report: &Report, status: Status, timing: bool, json: bool) {
     to_stderr(&text);
 }
 
+/// Prints how one of several machines ended, as far as there is something to say.
+pub fn end_of(name: &str, end: &End) {
+    if let Some(sentence) = sentence(end) {
+        note(&format!("{name}: {sentence}"));
+    }
+}
+
+/// Prints a line for a person.
+pub fn note(text: &str) {
+    to_stderr(&format!("ovum: {}\n", one_line(text)));
+}
+
 /// What a person is told, for an end that was not the guest's own wish.
 fn sentence(end: &End) -> Option<String> {
     let plain = match end {
@@ -125,7 +130,7 @@ fn sentence(end: &End) -> Option<String> {
 }
 
 /// The boot, a line for each event: time since the process began, time since the event before, CPU time.
-fn timeline(timeline: &Timeline) -> String {
+pub fn timeline(timeline: &Timeline) -> String {
     let mut text = String::from("       at ms     + ms   CPU ms\n");
     let mut before = 0;
     let ms = |us: u64| us as f64 / 1000.0;
@@ -170,7 +175,8 @@ pub fn printable(text: &str) -> String {
     text.chars().map(escape).collect()
 }
 
-fn to_stderr(text: &str) {
+/// Writes to standard error.
+pub fn to_stderr(text: &str) {
     // Nobody is left to be told when this fails.
     let _ = io::stderr().write_all(text.as_bytes());
 }

@@ -5,7 +5,6 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use ovum_vmm::StopHandle;
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
@@ -18,8 +17,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Ends the machine behind `stop` at the first signal.
-    pub fn start(stop: StopHandle) -> io::Result<Self> {
+    /// Calls `stop` at each signal, which is to end the machine.
+    pub fn start(stop: impl Fn() + Send + 'static) -> io::Result<Self> {
         let ignored = ignored();
         let heeded = [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGCONT].into_iter().filter(|signal| !ignored.contains(signal));
         let mut signals = Signals::new(heeded)?;
@@ -32,7 +31,7 @@ impl Watch {
                     continue;
                 }
                 seen.store(signal, Ordering::Release);
-                stop.stop();
+                stop();
             }
         })?;
         Ok(Self { caught, handle })

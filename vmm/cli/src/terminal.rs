@@ -7,6 +7,9 @@ use std::os::fd::AsRawFd;
 use std::sync::{Mutex, PoisonError};
 
 use libc::termios;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::{Handle, Signals};
+use signal_hook::low_level::emulate_default_handler;
 
 /// How the terminal was before, and how it is now; nothing while it is as it was.
 static CHANGED: Mutex<Option<Changed>> = Mutex::new(None);
@@ -29,14 +32,7 @@ impl RawMode {
         if !stdin.is_terminal() || !in_foreground() {
             return Ok(None);
         }
-        let mut settings = MaybeUninit::<termios>::uninit();
-        // SAFETY: the descriptor is open, and the settings are read only when the call has filled them.
-        let before = unsafe {
-            if libc::tcgetattr(stdin.as_raw_fd(), settings.as_mut_ptr()) != 0 {
-                return Err(io::Error::last_os_error());
-            }
-            settings.assume_init()
-        };
+        let before = settings()?;
         let mut raw = before;
         // SAFETY: `raw` holds valid settings.
         unsafe { libc::cfmakeraw(&raw mut raw) };
@@ -50,6 +46,53 @@ impl RawMode {
 impl Drop for RawMode {
     fn drop(&mut self) {
         restore();
+    }
+}
+
+/// Keeps the terminal from showing what is typed; dropping it gives the terminal back, and so does a signal that ends the
+/// process.
+pub struct Silent(Option<Handle>);
+
+impl Silent {
+    /// Changes the terminal on standard input, which must be one.
+    pub fn enter() -> io::Result<Self> {
+        let ignored = crate::signals::ignored();
+        let heeded = [SIGINT, SIGTERM, SIGHUP, SIGQUIT].into_iter().filter(|signal| !ignored.contains(signal));
+        let mut signals = Signals::new(heeded)?;
+        let silent = Self(Some(signals.handle()));
+        std::thread::Builder::new().name("signals".into()).stack_size(64 << 10).spawn(move || {
+            if let Some(signal) = signals.forever().next() {
+                restore();
+                let _ = emulate_default_handler(signal);
+            }
+        })?;
+        let before = settings()?;
+        let mut raw = before;
+        raw.c_lflag &= !libc::ECHO;
+        *CHANGED.lock().unwrap_or_else(PoisonError::into_inner) = Some(Changed { before, raw });
+        apply(&raw)?;
+        Ok(silent)
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        if let Some(watch) = self.0.take() {
+            watch.close();
+        }
+        restore();
+    }
+}
+
+/// How the terminal on standard input is now.
+fn settings() -> io::Result<termios> {
+    let mut settings = MaybeUninit::<termios>::uninit();
+    // SAFETY: the descriptor is open, and the settings are read only when the call has filled them.
+    unsafe {
+        if libc::tcgetattr(io::stdin().as_raw_fd(), settings.as_mut_ptr()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(settings.assume_init())
     }
 }
 

@@ -165,6 +165,32 @@ fn what_cannot_be_packed_is_named_with_what_to_do() {
 }
 
 #[test]
+fn a_signed_package_is_confirmed_by_ovum_verify() {
+    let place = Place::new();
+    let ovum = |line: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ovum"));
+        command.args(line.split(' ')).current_dir(place.0.path()).output().unwrap()
+    };
+    place.judge("openssl req -new -x509 -newkey rsa:2048 -nodes -keyout key -subj /CN=me -days 9 -out cert 2>&1");
+    let sign = ["-o", "my.ova", "--disk", "a.raw", "--sign-key", "key", "--sign-cert", "cert"];
+    place.done(&sign);
+    assert_eq!(place.judge("tar -tf my.ova"), "my.ovf\nmy.mf\nmy.cert\nmy-disk1.vmdk\n");
+    assert!(ovum("verify my.ova --trust cert").status.success());
+    // The certificate and the signature are what OpenSSL takes for such.
+    place.judge("mkdir x && tar -C x -xf my.ova && openssl x509 -in x/my.cert -pubkey -noout > public");
+    let text = fs::read_to_string(place.path("x/my.cert")).unwrap();
+    let digits = text.lines().next().unwrap().strip_prefix("SHA256(my.mf)= ").unwrap();
+    let bytes = digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16));
+    fs::write(place.path("signature"), bytes.collect::<Result<Vec<_>, _>>().unwrap()).unwrap();
+    place.judge("openssl dgst -sha256 -verify public -signature signature x/my.mf");
+    let (cause, remedy) =
+        place.refused(&["-o", "b.ova", "--disk", "a.raw", "--sign-key", "cert", "--sign-cert", "cert"]);
+    assert!(cause.contains("cannot sign") && remedy.contains("PRIVATE KEY"), "{cause}; {remedy}");
+    assert_eq!(place.command(&sign[..6]).output().unwrap().status.code(), Some(2), "a key without its certificate");
+    assert!(!place.path("b.ova").exists());
+}
+
+#[test]
 fn nothing_is_replaced_unless_it_is_asked_for() {
     let place = Place::new();
     fs::write(place.path("my.ova"), "mine").unwrap();

@@ -1,6 +1,7 @@
 //! Step 1: open and check everything that the configuration names. Nothing of the host but its files is needed.
 
 use std::ffi::{CString, NulError};
+use std::sync::Arc;
 
 use ovum_arch::{ARCHITECTURE, layout};
 use ovum_boot::cmdline::{Cmdline, CmdlineError};
@@ -11,8 +12,8 @@ use ovum_devices::virtio::rng::Rng;
 use ovum_disk::{Disk, OpenError};
 
 use super::disks::{self, OpenDisk, Purpose};
-use super::tuning;
-use crate::config::{CmdlineChoice, ConfigError, MachineConfig};
+use super::{tuning, virtio};
+use crate::config::{BootFile, CmdlineChoice, ConfigError, MachineConfig};
 use crate::failure::{Blame, Explain};
 
 /// What Ovum tells every kernel, before what the user tells it.
@@ -49,16 +50,16 @@ impl Inputs {
     /// Opens everything.
     pub(crate) fn open(config: &MachineConfig, purpose: Purpose) -> Result<Self, InputError> {
         config.validate()?;
-        let kernel = Kernel::open(&config.kernel)?;
+        let kernel = open_kernel(&config.kernel)?;
         if kernel.architecture() != ARCHITECTURE {
             return Err(InputError::OtherArchitecture(kernel.architecture()));
         }
-        let initramfs = config.initramfs.as_ref().map(Initramfs::open).transpose()?;
+        let initramfs = config.initramfs.as_ref().map(open_initramfs).transpose()?;
         let cmdline = cmdline(config, &kernel)?;
         let warm_after_panic = cmdline.value("reboot") == Some(WARM_AFTER_PANIC);
         let move_kernel = !cmdline.contains_key("nokaslr");
         let cmdline = CString::new(cmdline.as_str())?;
-        let room = layout::VIRTIO_SLOTS.saturating_sub(1);
+        let room = virtio::places(config.transport).saturating_sub(1);
         if config.disks.len() > room {
             return Err(InputError::TooManyDisks { disks: config.disks.len(), room });
         }
@@ -70,6 +71,20 @@ impl Inputs {
         let disk_descriptions = disks.iter().map(describe).collect();
         let devices = devices(disks, cpus.min(MAX_DISK_QUEUES));
         Ok(Self { kernel, initramfs, cmdline, warm_after_panic, move_kernel, cpus, devices, disk_descriptions })
+    }
+}
+
+fn open_kernel(file: &BootFile) -> Result<Kernel, KernelError> {
+    match file {
+        BootFile::Path(path) => Kernel::open(path),
+        BootFile::Storage(storage) => Kernel::open_storage(Arc::clone(storage)),
+    }
+}
+
+fn open_initramfs(file: &BootFile) -> Result<Initramfs, InitramfsError> {
+    match file {
+        BootFile::Path(path) => Initramfs::open(path),
+        BootFile::Storage(storage) => Initramfs::open_storage(Arc::clone(storage)),
     }
 }
 

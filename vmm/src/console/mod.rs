@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use crate::timeline::{Event, Timeline};
 
-pub(crate) use pump::{Pump, PumpWriter};
+pub(crate) use pump::{Pump, PumpWriter, write_patiently};
 
 /// The far end of the guest's serial port.
 pub struct Console {
@@ -51,6 +51,9 @@ impl Write for WatchedOutput {
     }
 }
 
+/// The end of the line with which Linux says that it starts init.
+pub(crate) const INIT_WORDS: &[u8] = b"as init process";
+
 /// Finds the end of the line with which Linux says that it starts init ("Run /init as init process"). A kernel that was
 /// told to be quiet does not say it.
 #[derive(Debug, Default)]
@@ -60,7 +63,7 @@ struct Matcher {
 }
 
 impl Matcher {
-    const TEXT: &'static [u8] = b"as init process";
+    const TEXT: &'static [u8] = INIT_WORDS;
 
     /// Takes a byte; true once, when it ends the text for the first time.
     fn push(&mut self, byte: u8) -> bool {

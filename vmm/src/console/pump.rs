@@ -153,7 +153,7 @@ impl Shared {
 }
 
 /// Writes all of `bytes`, also to a destination that somebody has set to not block: a terminal shared with others, say.
-fn write_patiently(output: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_patiently(output: &mut (impl Write + ?Sized), mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match output.write(bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

@@ -10,6 +10,7 @@
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process;
@@ -48,13 +49,14 @@ pub(crate) struct Slot {
     folder: PathBuf,
     name: String,
     kernel: File,
+    part: Option<Range<u64>>,
     uid: u32,
 }
 
 impl Slot {
-    /// The slot of `kernel`; none where the folder cannot be made or is not this user's alone, and for a kernel that has
+    /// The slot of `kernel`, or of the kernel in this `part` of a file; none where the folder cannot be made or is not this user's alone, and for a kernel that has
     /// only just been written.
-    pub fn of(folder: &Path, kernel: &File) -> Option<Self> {
+    pub fn of(folder: &Path, kernel: &File, part: Option<Range<u64>>) -> Option<Self> {
         let uid = fs::metadata("/proc/self").ok()?.uid();
         DirBuilder::new().recursive(true).mode(0o700).create(folder).ok()?;
         let metadata = fs::symlink_metadata(folder).ok()?;
@@ -62,8 +64,8 @@ impl Slot {
             return None;
         }
         let kernel = kernel.try_clone().ok()?;
-        let name = name(&kernel.metadata().ok()?)?;
-        Some(Self { folder: folder.to_owned(), name, kernel, uid })
+        let name = name(&kernel.metadata().ok()?, part.as_ref())?;
+        Some(Self { folder: folder.to_owned(), name, kernel, part, uid })
     }
 
     /// What was stored, if it was.
@@ -95,7 +97,7 @@ fn private(metadata: &Metadata, uid: u32) -> bool {
 }
 
 /// The name of a kernel's entry.
-fn name(kernel: &Metadata) -> Option<String> {
+fn name(kernel: &Metadata, part: Option<&Range<u64>>) -> Option<String> {
     let changed = SystemTime::UNIX_EPOCH + Duration::new(u64::try_from(kernel.ctime()).ok()?, 0);
     if SystemTime::now().duration_since(changed).ok()? < SETTLED {
         return None;
@@ -103,7 +105,8 @@ fn name(kernel: &Metadata) -> Option<String> {
     let (modified, changed) = (kernel.mtime(), kernel.ctime());
     let (modified_ns, changed_ns) = (kernel.mtime_nsec(), kernel.ctime_nsec());
     let (device, inode, length) = (kernel.dev(), kernel.ino(), kernel.len());
-    Some(format!("{device:x}-{inode:x}-{length:x}-{modified:x}.{modified_ns:x}-{changed:x}.{changed_ns:x}"))
+    let part = part.map(|part| format!("-{:x}.{:x}", part.start, part.end)).unwrap_or_default();
+    Some(format!("{device:x}-{inode:x}-{length:x}-{modified:x}.{modified_ns:x}-{changed:x}.{changed_ns:x}{part}"))
 }
 
 /// Bytes of the unpacked kernel that lie one behind the other; all others are zero.
@@ -254,7 +257,7 @@ impl Draft {
             self.file.write_all(&number.to_le_bytes())?;
         }
         self.file.flush()?;
-        if name(&self.slot.kernel.metadata()?).as_ref() == Some(&self.slot.name) {
+        if name(&self.slot.kernel.metadata()?, self.slot.part.as_ref()).as_ref() == Some(&self.slot.name) {
             fs::rename(&self.path, self.slot.folder.join(&self.slot.name))?;
             self.kept = true;
             make_room(&self.slot.folder);

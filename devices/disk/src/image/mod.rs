@@ -237,6 +237,12 @@ impl Image {
         self.below.as_ref()
     }
 
+    /// How many images are below this one.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        std::iter::successors(self.below.as_ref(), |image| image.below.as_ref()).count()
+    }
+
     /// Puts everything on stable storage and leaves the image as one that nobody changes any more.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! A format sees a [`Storage`] and nothing of the host. What a storage cannot do (a compressed file cannot be written) it
 //! refuses, request by request.
 
+mod bytes;
 pub(crate) mod bzip2;
 pub(crate) mod chunks;
 mod file;
@@ -25,6 +26,7 @@ use vm_memory::VolatileSlice;
 
 use crate::OpenError;
 
+pub use bytes::Bytes;
 pub use bzip2::Bzip2;
 pub use chunks::{Chunks, MAX_CHUNKS};
 pub use file::FileStorage;

@@ -1,8 +1,10 @@
 //! Images on top of others.
 
 use std::fs;
+use std::sync::Arc;
 
-use ovum_disk::{Access, OpenErrorKind, open};
+use ovum_disk::storage::{Alone, Bytes, Neighbours, Storage};
+use ovum_disk::{Access, Format, Image, MAX_DEPTH, OpenErrorKind, open, open_storage, open_storage_above};
 
 use super::open_clean;
 use crate::judge::{Bench, Random, assert_same};
@@ -42,6 +44,34 @@ fn chains_are_read() {
         assert_eq!(image.below().unwrap().below().unwrap().below().map(|_| ()), None);
         assert_same(&image, &bench.path("top.raw"), seed);
     }
+}
+
+/// The images lie in a package, say, which names them in its own way.
+#[test]
+fn a_chain_is_put_together_by_others_than_the_images() {
+    let bench = Bench::new();
+    chain(&bench, 3, true);
+    let storage = |name: &str| -> Arc<dyn Storage> {
+        let bytes = fs::read(bench.path(name)).unwrap();
+        Arc::new(Bytes::new(name, bytes))
+    };
+    let alone: Arc<dyn Neighbours> = Arc::new(Alone);
+    let base = open_storage(storage("base.vmdk"), &alone, Format::Vmdk, Access::ReadOnly).unwrap();
+    let middle = open_storage_above(storage("middle.vmdk"), &alone, Format::Vmdk, Arc::clone(&base)).unwrap();
+    let top = open_storage_above(storage("top.vmdk"), &alone, Format::Vmdk, Arc::clone(&middle)).unwrap();
+    assert_same(&top, &bench.path("top.raw"), 3);
+
+    let refusal = |name, format, below: &Arc<Image>| {
+        open_storage_above(storage(name), &alone, format, Arc::clone(below)).unwrap_err().into_kind()
+    };
+    let other = refusal("top.vmdk", Format::Vmdk, &base);
+    assert!(matches!(&other, OpenErrorKind::OtherParent { parent } if parent == "base.vmdk"), "{other:?}");
+    assert!(matches!(refusal("base.raw", Format::Raw, &base), OpenErrorKind::Unsupported { .. }));
+    let mut deep = base;
+    while deep.depth() + 1 < MAX_DEPTH {
+        deep = open_storage_above(storage("base.vmdk"), &alone, Format::Vmdk, deep).unwrap();
+    }
+    assert!(matches!(refusal("base.vmdk", Format::Vmdk, &deep), OpenErrorKind::EndlessChain));
 }
 
 fn refusal(bench: &Bench, name: &str) -> OpenErrorKind {

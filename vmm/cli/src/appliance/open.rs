@@ -23,6 +23,11 @@ pub struct Opened {
 
 /// Opens the package at `path`; of its files, only the descriptor and message files are read.
 pub fn open(path: &Path, args: &PackageArgs) -> Result<Opened, Failure> {
+    open_with(path, args, &[])
+}
+
+/// The same, with more values for properties: what was asked for at the terminal.
+pub fn open_with(path: &Path, args: &PackageArgs, answers: &[(String, String)]) -> Result<Opened, Failure> {
     let package = Package::open(path)?;
     let message_file = |href: &str| message_file(&package, href);
     let mut choices = Choices {
@@ -32,7 +37,7 @@ pub fn open(path: &Path, args: &PackageArgs) -> Result<Opened, Failure> {
         message_file: Some(&message_file),
         ..Choices::default()
     };
-    for (key, value) in &args.settings {
+    for (key, value) in args.settings.iter().chain(answers) {
         choices.properties.insert(key.clone(), value.clone());
     }
     for (key, file) in &args.setting_files {

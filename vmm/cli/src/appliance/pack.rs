@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::io::{self, Read};
 use std::num::NonZero;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use std::time::Instant;
 use clap::Args;
 use ovum_boot::pack::os::NewOs;
 use ovum_boot::pack::recipe::MAX_TEXT;
-use ovum_boot::pack::{NewKernel, NewProperty, Output, PackError, Recipe, Work, pack};
+use ovum_boot::pack::{NewKernel, NewProperty, NewSigner, Output, PackError, Recipe, Work, pack};
 use ovum_boot::{Initramfs, Kernel};
 use ovum_disk::storage::{FileStorage, Storage};
 use ovum_disk::{Access, Format, Image, UnknownFormat};
@@ -35,6 +36,7 @@ Examples:
   ovum pack -o appliance.ova --disk debian.qcow2 --os debian12 --cpus 2 --memory 2G
   ovum pack -o appliance.ova --kernel vmlinuz --initrd initrd.img --append 'root=/dev/vda' --disk root.img
   ovum pack -o build/appliance.ovf --disk disk.img --property hostname=box --property user-data --eula LICENSE
+  ovum pack -o appliance.ova --disk disk.img --sign-key key.pem --sign-cert certificate.pem
 
 Packing the same twice gives the same bytes; SOURCE_DATE_EPOCH sets the time of an OVA's files. The new files appear when
 they are whole; nothing is left of what was cut off. A kernel in a package is for Ovum; other programs start the machine
@@ -84,6 +86,12 @@ pub struct PackArgs {
     /// Note for who imports it
     #[arg(long, value_name = "TEXT")]
     pub annotation: Option<String>,
+    /// Secret key (PEM) that signs the package
+    #[arg(long, value_name = "KEY", requires = "sign_cert")]
+    pub sign_key: Option<PathBuf>,
+    /// Certificate (PEM) of that key; those that it was issued by may follow in the file
+    #[arg(long, value_name = "CERT", requires = "sign_key")]
+    pub sign_cert: Option<PathBuf>,
     /// Threads that read and compress; by default, one for each processor
     #[arg(long, value_name = "N", value_parser = crate::disk::args::threads)]
     pub threads: Option<NonZero<usize>>,
@@ -155,7 +163,7 @@ fn make(args: &PackArgs) -> Result<Status, Failure> {
     let output = Output::create(&recipe, &args.output, args.force, time()?)?;
     let threads = args.threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZero::<usize>::MIN);
     let mut progress = Progress::new(recipe.total(), &output.left_behind());
-    let mut work = Work { threads, sign: None, progress: &mut |done| progress.set(done) };
+    let mut work = Work { threads, progress: &mut |done| progress.set(done) };
     let packed = pack(&recipe, output, &mut work)?;
     drop(progress);
     if args.json {
@@ -170,7 +178,8 @@ fn make(args: &PackArgs) -> Result<Status, Failure> {
 fn check_inputs(args: &PackArgs) -> Result<(), Failure> {
     let Ok(output) = fs::metadata(&args.output) else { return Ok(()) };
     let disks = args.disks.iter().map(|disk| &disk.path);
-    let inputs = disks.chain(&args.kernel).chain(&args.initrd).chain(&args.eulas);
+    let inputs =
+        disks.chain(&args.kernel).chain(&args.initrd).chain(&args.eulas).chain(&args.sign_key).chain(&args.sign_cert);
     for input in inputs {
         if fs::metadata(input).is_ok_and(|input| (input.dev(), input.ino()) == (output.dev(), output.ino())) {
             let cause = format!("{} would be replaced by a package that is made of it", input.display());
@@ -194,11 +203,11 @@ fn recipe(args: &PackArgs) -> Result<Recipe, Failure> {
         os: args.os.clone(),
         networks,
         properties: args.properties.clone(),
-        eulas: args.eulas.iter().map(|path| text(path)).collect::<Result<_, _>>()?,
+        eulas: args.eulas.iter().map(|path| licence(path)).collect::<Result<_, _>>()?,
         annotation: args.annotation.clone(),
         kernel: kernel(args)?,
         disks: disks.collect::<Result<Vec<Arc<Image>>, _>>()?,
-        is_signed: false,
+        signer: signer(args)?,
     })
 }
 
@@ -218,15 +227,33 @@ fn kernel(args: &PackArgs) -> Result<Option<NewKernel>, Failure> {
     Ok(Some(NewKernel { kernel: storage(path)?, initrd, cmdline: args.append.clone().unwrap_or_default() }))
 }
 
+/// Who signs the package.
+fn signer(args: &PackArgs) -> Result<Option<NewSigner>, Failure> {
+    let (Some(key), Some(certificates)) = (&args.sign_key, &args.sign_cert) else { return Ok(None) };
+    Ok(Some(NewSigner { key: small(key, "key")?, certificates: small(certificates, "certificate")? }))
+}
+
 /// The licence in a file.
-fn text(path: &Path) -> Result<String, Failure> {
-    let cannot = |why: &str| format!("cannot read the licence {}: {why}", path.display());
-    let size = fs::metadata(path).map_err(|error| Failure::usage(cannot(&error.to_string()), "check the path"))?.len();
-    if size > MAX_TEXT as u64 {
-        return Err(Failure::usage(cannot("it is too long"), format!("give a text of at most {MAX_TEXT} bytes")));
+fn licence(path: &Path) -> Result<String, Failure> {
+    String::from_utf8(small(path, "licence")?).map_err(|_| {
+        let cause = format!("the licence {} is not text in UTF-8", path.display());
+        Failure::usage(cause, "give a text file, in UTF-8 or ASCII")
+    })
+}
+
+/// All of a file that is called `what` in messages.
+fn small(path: &Path, what: &str) -> Result<Vec<u8>, Failure> {
+    let cannot = |why: &str| format!("cannot read the {what} {}: {why}", path.display());
+    let failed = |error: io::Error| Failure::usage(cannot(&error.to_string()), "check the path and its permissions");
+    let limit = MAX_TEXT as u64;
+    let mut bytes = Vec::new();
+    // Not by its size: a pipe has none.
+    let file = fs::File::open(path).map_err(failed)?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > limit {
+        return Err(Failure::usage(cannot("it is too long"), format!("give a file of at most {limit} bytes")));
     }
-    fs::read_to_string(path)
-        .map_err(|error| Failure::usage(cannot(&error.to_string()), "give a text file, in UTF-8 or ASCII"))
+    Ok(bytes)
 }
 
 /// The time of an OVA's files, in seconds since 1970.

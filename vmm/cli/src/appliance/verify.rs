@@ -123,7 +123,7 @@ fn conclude(verdict: &Verdict<'_>, json: bool) -> Result<Status, Failure> {
 }
 
 /// What is wrong with a file.
-fn problem(file: &FileCheck) -> String {
+pub fn problem(file: &FileCheck) -> String {
     let place = file.line.map(|line| format!(" (line {line} of the manifest)")).unwrap_or_default();
     let what = match &file.state {
         FileState::Wrong { algorithm, expected, found } => {

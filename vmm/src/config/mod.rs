@@ -1,12 +1,18 @@
 //! What machine is wanted.
+//!
+//! [`MachineConfig`] is all of it; [`sources`] says where the bytes of kernels and disks come from.
+
+pub mod sources;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use ovum_arch::SMALLEST_MEMORY;
+pub use ovum_arch::platform::Transport;
 pub use ovum_disk::Format as DiskFormat;
 
 use crate::failure::{Blame, Explain};
+pub use sources::{BootFile, DiskConfig, DiskSource, Writes};
 
 /// The most vCPUs that a machine can have.
 pub const MAX_CPUS: u32 = 64;
@@ -22,9 +28,9 @@ pub const DEFAULT_SCRATCH: &str = "/var/tmp";
 #[derive(Debug, Clone)]
 pub struct MachineConfig {
     /// The kernel: an ELF vmlinux or a bzImage.
-    pub kernel: PathBuf,
+    pub kernel: BootFile,
     /// The initramfs, in any form that the kernel can unpack.
-    pub initramfs: Option<PathBuf>,
+    pub initramfs: Option<BootFile>,
     /// The kernel's command line.
     pub cmdline: CmdlineChoice,
     /// Whether Ovum's own arguments include those that make a boot shorter (docs/performance.md). What the user says of
@@ -39,6 +45,8 @@ pub struct MachineConfig {
     pub memory: u64,
     /// Disks, in the order in which the guest finds them.
     pub disks: Vec<DiskConfig>,
+    /// How the guest finds its virtio devices.
+    pub transport: Transport,
     /// Where a file without a name is made if discarded writes do not fit into memory.
     pub scratch: PathBuf,
     /// Ends the machine after this time.
@@ -54,42 +62,11 @@ pub enum CmdlineChoice {
     Whole(String),
 }
 
-/// A disk.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DiskConfig {
-    /// The image.
-    pub path: PathBuf,
-    /// Where a guest's writes go.
-    pub writes: Writes,
-    /// The format of the image, where the ending of its name does not declare it.
-    pub format: Option<DiskFormat>,
-}
-
-impl DiskConfig {
-    /// The image at `path`, with everything else as by default.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), writes: Writes::ByFormat, format: None }
-    }
-}
-
-/// Where a guest's writes to a disk go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Writes {
-    /// To the image, if its format is one that is changed in place (raw, qcow2); else they are discarded.
-    ByFormat,
-    /// Nowhere: the guest may only read.
-    Refused,
-    /// To a layer above the image that is gone when the machine ends.
-    Discarded,
-    /// To this overlay above the image, which is made if it is not there.
-    Overlay(PathBuf),
-}
-
 impl MachineConfig {
-    /// A machine that boots `kernel`, with everything else as by default.
+    /// A machine that boots the file `kernel`, with everything else as by default.
     pub fn new(kernel: impl Into<PathBuf>) -> Self {
         Self {
-            kernel: kernel.into(),
+            kernel: BootFile::Path(kernel.into()),
             initramfs: None,
             cmdline: CmdlineChoice::Append(String::new()),
             boot_tuning: true,
@@ -97,6 +74,7 @@ impl MachineConfig {
             cpus: DEFAULT_CPUS,
             memory: DEFAULT_MEMORY,
             disks: Vec::new(),
+            transport: Transport::default(),
             scratch: DEFAULT_SCRATCH.into(),
             time_limit: None,
         }
