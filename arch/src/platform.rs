@@ -45,3 +45,45 @@ pub struct VirtioSlot {
     /// Its interrupt (global system interrupt).
     pub gsi: u32,
 }
+
+/// How a machine's virtio devices are found by its guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Transport {
+    /// As memory-mapped registers: nothing to probe.
+    #[default]
+    Mmio,
+    /// As functions of a PCI bus.
+    Pci,
+}
+
+/// The virtio devices of a machine, where the guest is to find them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VirtioPlaces {
+    /// Each in a slot of its own.
+    Mmio(Vec<VirtioSlot>),
+    /// All on one PCI bus, which says by itself what is on it.
+    Pci,
+}
+
+/// A PCI bus: bus 0, with its host bridge in place 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PciBus {
+    /// Guest-physical address of the configuration spaces (ECAM).
+    pub ecam: u64,
+    /// Their length in bytes.
+    pub ecam_len: u64,
+    /// Guest-physical address of the memory of its functions.
+    pub window: u32,
+    /// Its length in bytes.
+    pub window_len: u32,
+}
+
+impl PciBus {
+    /// Where the memory of the device in place `slot` lies, of `slots` that there are: they share the window evenly.
+    #[must_use]
+    pub fn memory_of(&self, slot: usize, slots: usize) -> Option<u32> {
+        let share = self.window_len.checked_div(u32::try_from(slots).ok()?)?;
+        let slot = u32::try_from(slot).ok().filter(|_| slot < slots)?;
+        self.window.checked_add(share.checked_mul(slot)?)
+    }
+}

@@ -34,6 +34,5 @@ pub mod testkernel;
 pub use cmdline::{Cmdline, CmdlineError};
 pub use file::FileProblem;
 pub use initramfs::{Initramfs, InitramfsError, InitramfsProblem, PlacedInitramfs};
-pub use input::Input;
 pub use kernel::{Architecture, Entry, Format, Kernel, KernelError, KernelProblem, LoadedKernel, Protocol};
 pub use package::{Package, PackageError, PackageProblem};

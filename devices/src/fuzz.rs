@@ -13,6 +13,7 @@ use crate::bus::BusDevice;
 use crate::virtio::blk::Blk;
 use crate::virtio::mmio::spec::{self, Register};
 use crate::virtio::mock::{BUFFERS, Desc, Driver, MEMORY_END, MemoryDisk, NEXT, WRITE};
+use crate::virtio::status;
 use crate::virtio::worker::Runner;
 
 const DISK_SIZE: usize = 64 * 1024;
@@ -99,7 +100,7 @@ pub fn mmio_registers(data: &[u8]) {
             }
             4 => check_read(&mut driver, &mut input),
             5 => {
-                driver.negotiate(input.one_of(&[spec::VERSION_1, 0, u64::MAX, spec::VERSION_1 | 1 << 29]));
+                driver.negotiate(input.one_of(&[status::VERSION_1, 0, u64::MAX, status::VERSION_1 | 1 << 29]));
             }
             6 => driver.add_status(1 << (input.u8() % 8)),
             _ => driver.start(0),
@@ -128,7 +129,7 @@ fn check_read(driver: &mut Driver, input: &mut Input<'_>) {
 
 /// After DRIVER_OK, no write changes a queue.
 fn check_frozen(driver: &mut Driver, value: u32) {
-    if driver.status() & spec::DRIVER_OK == 0 {
+    if driver.status() & status::DRIVER_OK == 0 {
         return;
     }
     let before = driver.read(Register::QueueReady);
@@ -142,10 +143,10 @@ pub fn blk_requests(data: &[u8]) {
     let mut input = Input(data);
     let mut driver = driver();
     let offered = driver.offered();
-    driver.start(offered & (input.u64() | spec::VERSION_1));
+    driver.start(offered & (input.u64() | status::VERSION_1));
     while !input.is_empty() {
-        if driver.status() & spec::NEEDS_RESET != 0 {
-            driver.start(offered & (input.u64() | spec::VERSION_1));
+        if driver.status() & status::NEEDS_RESET != 0 {
+            driver.start(offered & (input.u64() | status::VERSION_1));
         }
         let queue = usize::from(input.u8() % 2);
         match input.u8() % 5 {

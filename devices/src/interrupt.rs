@@ -33,3 +33,10 @@ impl Interrupt for EventInterrupt {
         let _ = self.0.write(1);
     }
 }
+
+/// Where message-signalled interrupts go: a write of `data` to `address`, which the guest chose, reaches its interrupt
+/// controllers.
+pub trait MessageSink: Send + Sync + Debug {
+    /// Delivers one message. What no controller takes is lost, as on a bus.
+    fn send(&self, address: u64, data: u32);
+}

@@ -6,6 +6,7 @@
 //! * [`bus`]: routes a guest's port or memory access to the device that lives there.
 //! * [`interrupt`]: how a device asks for the guest's attention.
 //! * [`legacy`]: serial port, keyboard-controller reset, power and panic registers.
+//! * [`pci`]: a bus of PCI functions.
 //! * [`virtio`]: the virtio devices (`blk`, `rng`) and the transport that shows them to the guest (`mmio`).
 //! * `fuzz` and `virtio::mock` (feature `mock`): a driver for tests, and the bodies of the fuzz targets.
 //!
@@ -22,6 +23,7 @@ mod entropy;
 pub mod fuzz;
 pub mod interrupt;
 pub mod legacy;
+pub mod pci;
 pub mod virtio;
 mod warnings;
 

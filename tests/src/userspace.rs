@@ -12,7 +12,7 @@ const INIT: &str = include_str!("../../resources/guest/init");
 pub const MARKER: &str = "guest: init";
 
 /// What a stock kernel needs to see a microVM's devices.
-const MODULES: &[&str] = &["virtio_mmio", "virtio_blk", "virtio_rng", "pvpanic_mmio"];
+const MODULES: &[&str] = &["virtio_mmio", "virtio_pci", "virtio_blk", "virtio_rng", "pvpanic_mmio"];
 
 /// The modules that a guest with this kernel loads.
 ///

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use ovum_arch::layout;
-use ovum_arch::platform::{Address, PlatformKind};
+use ovum_arch::platform::{Address, PlatformKind, Transport};
+use ovum_devices::pci::SLOTS;
 use serde::Serialize;
 
 use crate::builder::{InputError, Inputs, Purpose};
@@ -51,7 +52,7 @@ pub struct MemoryPlan {
 pub struct DevicePlan {
     /// What it is.
     pub name: String,
-    /// The space that it answers in: `port` or `memory`.
+    /// The space that it answers in: `port`, `memory`, or `pci`: memory that a function of the PCI bus names.
     pub space: &'static str,
     /// Its first address.
     pub address: u64,
@@ -108,9 +109,12 @@ fn virtio_devices(config: &MachineConfig, inputs: &Inputs) -> impl Iterator<Item
     let disks = disks.map(|(disk, description)| format!("{} ({description})", disk.source));
     let backends = disks.map(Some).chain(std::iter::repeat(None));
     inputs.devices.iter().zip(backends).enumerate().filter_map(|(index, (device, backend))| {
-        let slot = layout::virtio_slot(index)?;
-        let name = format!("virtio {}", device.name());
-        Some(DevicePlan { name, space: "memory", address: slot.base, gsi: Some(slot.gsi), backend })
+        let (space, address, gsi) = match config.transport {
+            Transport::Mmio => layout::virtio_slot(index).map(|slot| ("memory", slot.base, Some(slot.gsi)))?,
+            // The first place is the host bridge's.
+            Transport::Pci => ("pci", layout::PCI_BUS.memory_of(index + 1, SLOTS)?.into(), None),
+        };
+        Some(DevicePlan { name: format!("virtio {}", device.name()), space, address, gsi, backend })
     })
 }
 

@@ -7,6 +7,7 @@ use acpi_tables::aml::{self, AmlString};
 use acpi_tables::fadt::{FADTBuilder, Flags};
 use acpi_tables::gas::{AccessSize, AddressSpace, GAS};
 use acpi_tables::madt::{EnabledStatus, IoApic, LocalInterruptController, MADT, ProcessorLocalApic};
+use acpi_tables::mcfg::MCFG;
 use acpi_tables::rsdp::Rsdp;
 use acpi_tables::sdt::Sdt;
 use acpi_tables::xsdt::XSDT;
@@ -15,7 +16,7 @@ use vm_memory::GuestMemoryMmap;
 
 use super::boot_data::{self, BootData, BootDataError};
 use super::layout;
-use crate::platform::VirtioSlot;
+use crate::platform::{PciBus, VirtioPlaces, VirtioSlot};
 
 const OEM: [u8; 6] = *b"OVUM  ";
 const TABLE: [u8; 8] = *b"OVUMVM  ";
@@ -32,9 +33,13 @@ pub(super) fn write(memory: &GuestMemoryMmap, data: &BootData<'_>) -> Result<u64
     let dsdt = tables.add(&bytes(&dsdt(data.virtio)))?;
     let fadt = tables.add(&bytes(&fadt(dsdt)))?;
     let madt = tables.add(&bytes(&madt(data.cpus)))?;
+    let mcfg = data.pci_bus().map(|bus| tables.add(&bytes(&mcfg(bus)))).transpose()?;
     let mut xsdt = XSDT::new(OEM, TABLE, REVISION);
     xsdt.add_entry(fadt);
     xsdt.add_entry(madt);
+    if let Some(mcfg) = mcfg {
+        xsdt.add_entry(mcfg);
+    }
     let xsdt = tables.add(&bytes(&xsdt))?;
     let rsdp = bytes(&Rsdp::new(OEM, xsdt));
     boot_data::write(memory, "ACPI root pointer", layout::ACPI_START, 0x40, &rsdp)?;
@@ -101,13 +106,25 @@ fn madt(cpus: u8) -> MADT {
     madt
 }
 
+/// Where the configuration spaces of the PCI bus are (PCI Firmware 3.0, 4.1.2).
+fn mcfg(bus: &PciBus) -> MCFG {
+    let mut mcfg = MCFG::new(OEM, TABLE, REVISION);
+    mcfg.add_ecam(bus.ecam, 0, 0, 0);
+    mcfg
+}
+
 /// The devices.
-fn dsdt(virtio: &[VirtioSlot]) -> Sdt {
+fn dsdt(virtio: &VirtioPlaces) -> Sdt {
     let mut dsdt = Sdt::new(*b"DSDT", TABLE_HEADER, 2, OEM, TABLE, REVISION);
     dsdt.append_slice(&serial());
     dsdt.append_slice(&panic_notifier());
-    for (index, slot) in virtio.iter().enumerate() {
-        dsdt.append_slice(&virtio_mmio(index, slot));
+    match virtio {
+        VirtioPlaces::Mmio(slots) => {
+            for (index, slot) in slots.iter().enumerate() {
+                dsdt.append_slice(&virtio_mmio(index, slot));
+            }
+        }
+        VirtioPlaces::Pci => dsdt.append_slice(&pci_bus(&layout::PCI_BUS)),
     }
     let soft_off = aml::Package::new(vec![&layout::SOFT_OFF, &layout::SOFT_OFF, &aml::ZERO, &aml::ZERO]);
     dsdt.append_slice(&bytes(&aml::Name::new("_S5_".into(), &soft_off)));
@@ -154,6 +171,35 @@ fn virtio_mmio(index: usize, slot: &VirtioSlot) -> Vec<u8> {
             &aml::Name::new("_CRS".into(), &resources),
         ],
     ))
+}
+
+/// The host bridge of a PCI Express bus. Its devices interrupt by messages only, so nothing is routed.
+fn pci_bus(bus: &PciBus) -> Vec<u8> {
+    let numbers = aml::AddressSpace::new_bus_number(0u16, 0u16);
+    let last = bus.window + (bus.window_len - 1);
+    let window = aml::AddressSpace::new_memory(aml::AddressSpaceCacheable::NotCacheable, true, bus.window, last, None);
+    let resources = aml::ResourceTemplate::new(vec![&numbers, &window]);
+    // What Linux wants to hear before it touches them: they are no device's, and nobody else's.
+    let ecam = u32::try_from(bus.ecam).unwrap_or(0); // the layout keeps it below 4 GiB
+    let ecam = aml::Memory32Fixed::new(true, ecam, u32::try_from(bus.ecam_len).unwrap_or(0));
+    let reserved = aml::ResourceTemplate::new(vec![&ecam]);
+    let board = bytes(&aml::Device::new(
+        "_SB_.MRES".into(),
+        vec![&aml::Name::new("_HID".into(), &aml::EISAName::new("PNP0C02")), &aml::Name::new("_CRS".into(), &reserved)],
+    ));
+    let bridge = bytes(&aml::Device::new(
+        "_SB_.PCI0".into(),
+        vec![
+            &aml::Name::new("_HID".into(), &aml::EISAName::new("PNP0A08")),
+            &aml::Name::new("_CID".into(), &aml::EISAName::new("PNP0A03")),
+            &aml::Name::new("_SEG".into(), &aml::ZERO),
+            &aml::Name::new("_BBN".into(), &aml::ZERO),
+            &aml::Name::new("_UID".into(), &aml::ZERO),
+            &aml::Name::new("_CCA".into(), &aml::ONE),
+            &aml::Name::new("_CRS".into(), &resources),
+        ],
+    ));
+    [board, bridge].concat()
 }
 
 /// An interrupt that the device consumes alone: edge-triggered, active high.

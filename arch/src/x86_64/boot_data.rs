@@ -5,7 +5,8 @@ use std::ffi::CStr;
 use ovum_boot::LoadedKernel;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryError, GuestMemoryMmap};
 
-use crate::platform::VirtioSlot;
+use super::layout;
+use crate::platform::{PciBus, VirtioPlaces};
 
 /// What the guest is to be told: the input of [`crate::write_boot_data`].
 #[derive(Debug)]
@@ -20,8 +21,18 @@ pub struct BootData<'a> {
     pub memory_size: u64,
     /// How many vCPUs.
     pub cpus: u8,
-    /// The virtio-mmio devices that there are.
-    pub virtio: &'a [VirtioSlot],
+    /// The virtio devices that there are.
+    pub virtio: &'a VirtioPlaces,
+}
+
+impl BootData<'_> {
+    /// The PCI bus, if there is one.
+    pub(super) fn pci_bus(&self) -> Option<&'static PciBus> {
+        match self.virtio {
+            VirtioPlaces::Mmio(_) => None,
+            VirtioPlaces::Pci => Some(&layout::PCI_BUS),
+        }
+    }
 }
 
 /// The tables for the kernel could not be written.

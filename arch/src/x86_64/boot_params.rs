@@ -33,7 +33,7 @@ pub(super) fn write(
         (params.hdr.ramdisk_image, params.ext_ramdisk_image) = halves(start.0);
         (params.hdr.ramdisk_size, params.ext_ramdisk_size) = halves(len);
     }
-    let map = layout::memory_map(data.memory_size);
+    let map = layout::memory_map(data.memory_size, data.pci_bus());
     for (slot, entry) in params.e820_table.iter_mut().zip(&map) {
         *slot = boot_e820_entry { addr: entry.start, size: entry.len, r#type: entry.kind };
         params.e820_entries += 1;

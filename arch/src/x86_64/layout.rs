@@ -4,13 +4,15 @@
 //! 0x0000_0000  memory: first megabyte holds what the kernel is handed (below), the kernel starts at 1 MiB
 //! 0xc000_0000  end of low memory at the latest
 //! 0xd000_0000  virtio-mmio devices, 4 KiB each
+//! 0xd100_0000  or, on a PCI bus: memory of its functions
+//! 0xe000_0000  and its configuration spaces (ECAM)
 //! 0xfec0_0000  I/O APIC, local APICs, pages for Intel's real mode
 //! 0x1_0000_0000 the rest of the memory
 //! ```
 
 use vm_memory::GuestAddress;
 
-use crate::platform::{Address, PlatformDevice, PlatformKind, VirtioSlot};
+use crate::platform::{Address, PciBus, PlatformDevice, PlatformKind, VirtioSlot};
 
 /// The word in which a PC's kernel leaves the kind of reset that it asks for.
 pub(super) const RESET_FLAG: u64 = 0x472;
@@ -49,6 +51,9 @@ const VIRTIO_FIRST_GSI: u32 = 5;
 const IO_APIC_PINS: u32 = 24;
 /// How many virtio-mmio devices a machine can have: one for each pin of the I/O APIC that is left.
 pub const VIRTIO_SLOTS: usize = (IO_APIC_PINS - VIRTIO_FIRST_GSI) as usize;
+
+/// The PCI bus, where a machine has one.
+pub const PCI_BUS: PciBus = PciBus { ecam: 0xe000_0000, ecam_len: 1 << 20, window: 0xd100_0000, window_len: 16 << 20 };
 
 pub(super) const IO_APIC: u32 = 0xfec0_0000;
 pub(super) const LOCAL_APIC: u32 = 0xfee0_0000;
@@ -109,8 +114,9 @@ pub(super) struct MapEntry {
     pub kind: u32,
 }
 
-/// The memory map of a machine with `size` bytes: usable memory, and the hole in it where the ACPI tables lie.
-pub(super) fn memory_map(size: u64) -> Vec<MapEntry> {
+/// The memory map of a machine with `size` bytes: usable memory, and the hole in it where the ACPI tables lie. Kernels use a
+/// bus's configuration spaces only where the map says that nobody else does.
+pub(super) fn memory_map(size: u64, bus: Option<&PciBus>) -> Vec<MapEntry> {
     const USABLE: u32 = 1;
     const RESERVED: u32 = 2;
     let mut map = vec![
@@ -123,6 +129,10 @@ pub(super) fn memory_map(size: u64) -> Vec<MapEntry> {
         if end > first {
             map.push(MapEntry { start: first, len: end - first, kind: USABLE });
         }
+    }
+    if let Some(bus) = bus {
+        map.push(MapEntry { start: bus.ecam, len: bus.ecam_len, kind: RESERVED });
+        map.sort_by_key(|entry| entry.start);
     }
     map
 }
@@ -144,12 +154,22 @@ mod tests {
     #[test]
     fn memory_map_names_all_memory_once_but_the_tables_and_the_video_area() {
         let size = 8 << 30;
-        let map = memory_map(size);
+        let map = memory_map(size, Some(&PCI_BUS));
+        assert!(map.iter().any(|entry| (entry.start, entry.len, entry.kind) == (0xe000_0000, 1 << 20, 2)));
         let usable: u64 = map.iter().filter(|entry| entry.kind == 1).map(|entry| entry.len).sum();
         assert_eq!(usable, size - ACPI_END + BASE_MEMORY_END);
         for pair in map.windows(2) {
             assert!(pair[0].start + pair[0].len <= pair[1].start, "entries overlap: {pair:?}");
         }
+    }
+
+    #[test]
+    fn functions_of_the_bus_share_its_window() {
+        assert_eq!(PCI_BUS.memory_of(0, 32), Some(0xd100_0000));
+        assert_eq!(PCI_BUS.memory_of(31, 32), Some(0xd1f8_0000));
+        assert_eq!(PCI_BUS.memory_of(32, 32), None);
+        let virtio_end = virtio_slot(VIRTIO_SLOTS - 1).map(|slot| slot.base + slot.len).unwrap();
+        assert!(virtio_end <= PCI_BUS.window.into());
     }
 
     #[test]

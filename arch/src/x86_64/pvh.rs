@@ -19,7 +19,7 @@ const _: () = assert!(layout::PVH_START_INFO + END as u64 <= layout::ZERO_PAGE);
 
 /// Writes the start info, its list of modules (the initramfs) and its memory map.
 pub(super) fn write(memory: &GuestMemoryMmap, data: &BootData<'_>, rsdp: u64) -> Result<(), BootDataError> {
-    let map: Vec<u8> = layout::memory_map(data.memory_size)
+    let map: Vec<u8> = layout::memory_map(data.memory_size, data.pci_bus())
         .into_iter()
         .map(|entry| hvm_memmap_table_entry { addr: entry.start, size: entry.len, type_: entry.kind, reserved: 0 })
         .flat_map(|entry| entry.as_slice().to_vec())

@@ -75,7 +75,7 @@ fn a_table_of_the_greatest_length_is_not_followed_to_its_end() {
     driver.add(0, &[Desc { addr: BUFFERS, len: 16 * 65535, flags: INDIRECT, next: 0 }]);
     let peak = peak_of(|| driver.kick(0));
     assert!(peak < 64 * 1024, "{peak} bytes");
-    assert_eq!(driver.status() & spec::NEEDS_RESET, spec::NEEDS_RESET);
+    assert_eq!(driver.status() & status::NEEDS_RESET, status::NEEDS_RESET);
 }
 
 #[test]

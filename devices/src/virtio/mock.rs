@@ -30,6 +30,7 @@ use crate::interrupt::Interrupt;
 use super::device::VirtioDevice;
 use super::mmio::MmioTransport;
 use super::mmio::spec::{self, Register};
+use super::status;
 use super::worker::Runner;
 
 pub use disk::MemoryDisk;
@@ -211,14 +212,14 @@ impl Driver {
     pub fn negotiate(&mut self, features: u64) -> bool {
         self.write(Register::Status, 0);
         self.queues.clear();
-        self.add_status(spec::ACKNOWLEDGE);
-        self.add_status(spec::DRIVER);
+        self.add_status(status::ACKNOWLEDGE);
+        self.add_status(status::DRIVER);
         for (selector, half) in [(1, features >> 32), (0, features & u64::from(u32::MAX))] {
             self.write(Register::DriverFeaturesSel, selector);
             self.write(Register::DriverFeatures, u32::try_from(half).unwrap());
         }
-        self.add_status(spec::FEATURES_OK);
-        self.status() & spec::FEATURES_OK != 0
+        self.add_status(status::FEATURES_OK);
+        self.status() & status::FEATURES_OK != 0
     }
 
     /// Where the driver puts queue `index`: descriptor table, available ring, used ring.
@@ -251,14 +252,14 @@ impl Driver {
 
     /// From reset to DRIVER_OK with VERSION_1, `features` and all queues at their largest size.
     pub fn start(&mut self, features: u64) {
-        assert!(self.negotiate(features | spec::VERSION_1), "the device offers these features");
+        assert!(self.negotiate(features | status::VERSION_1), "the device offers these features");
         for index in 0..self.transport.queue_events().len() {
             let index = u32::try_from(index).unwrap();
             self.write(Register::QueueSel, index);
             let size = self.read(Register::QueueNumMax);
             self.set_up_queue(index, u16::try_from(size).unwrap());
         }
-        self.add_status(spec::DRIVER_OK);
+        self.add_status(status::DRIVER_OK);
     }
 
     /// Writes descriptor `slot` of queue `index`, whatever it says.

@@ -1,7 +1,9 @@
 //! Virtio devices (Virtio 1.2) and their transports.
 //!
 //! * [`device`]: the seam between the two; a transport offers any device, and a device works behind any transport.
+//! * [`lifecycle`]: what all transports have in common: the life of a device as its driver sees it; [`status`] its numbers.
 //! * [`mmio`]: the transport over memory-mapped registers.
+//! * [`pci`]: the transport over PCI.
 //! * [`worker`]: the thread on which an active device runs.
 //! * [`queue`]: from the driver's queue addresses to a validated queue, and the loop that serves it.
 //! * [`chain`]: from a descriptor chain to buffers in guest memory.
@@ -10,11 +12,14 @@
 pub mod blk;
 pub mod chain;
 pub mod device;
+pub(crate) mod lifecycle;
 pub mod mmio;
 #[cfg(any(test, feature = "mock"))]
 pub mod mock;
+pub mod pci;
 pub mod queue;
 pub mod rng;
+pub mod status;
 pub mod worker;
 
 /// Fills `data` from `space`, a device's configuration space, as seen from `offset`; past its end are zeroes.

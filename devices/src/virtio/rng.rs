@@ -109,9 +109,9 @@ mod tests {
     use vm_memory::{Bytes, GuestAddress};
 
     use super::*;
-    use crate::virtio::mmio::spec;
     use crate::virtio::mmio::spec::Register;
     use crate::virtio::mock::{BUFFERS, Desc, Driver, LOW_END, MEMORY_END};
+    use crate::virtio::status;
     use crate::virtio::worker::Runner;
 
     fn started() -> Driver {
@@ -168,7 +168,7 @@ mod tests {
             let mut driver = started();
             driver.add(0, &[desc]);
             driver.kick(0);
-            assert_eq!(driver.status(), 15 | spec::NEEDS_RESET);
+            assert_eq!(driver.status(), 15 | status::NEEDS_RESET);
         }
     }
 }

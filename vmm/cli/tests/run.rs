@@ -1,7 +1,6 @@
 //! `ovum run` on packages, with bare-metal guests that run on any `/dev/kvm`; see tests/tests/payloads.rs. Packages are made
 //! by `ovum pack` and by hand.
 
-#![cfg(target_arch = "x86_64")]
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use ovum_arch::platform::VirtioSlot;
+use ovum_arch::platform::VirtioPlaces;
 use ovum_arch::{BootData, BootDataError, StartState};
 use ovum_devices::Memory;
 
@@ -16,7 +16,7 @@ pub(super) fn write(
     memory: &Memory,
     loaded: &Loaded,
     cmdline: &CStr,
-    virtio: &[VirtioSlot],
+    virtio: &VirtioPlaces,
     cpus: u8,
 ) -> Result<StartState, BootError> {
     let data = BootData {

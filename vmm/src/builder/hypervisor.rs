@@ -1,5 +1,7 @@
 //! Step 2: open KVM, create the VM and its interrupt controller.
 
+use std::sync::Arc;
+
 use kvm_ioctls::{Kvm, VmFd};
 
 use crate::kvm::{self, HypervisorError};
@@ -7,12 +9,13 @@ use crate::kvm::{self, HypervisorError};
 /// KVM and a VM of it.
 pub(super) struct Hypervisor {
     pub kvm: Kvm,
-    pub vm: VmFd,
+    /// Shared with devices that send interrupts as messages.
+    pub vm: Arc<VmFd>,
 }
 
 /// Opens KVM and creates an empty VM with its interrupt controller.
 pub(super) fn open() -> Result<Hypervisor, HypervisorError> {
     let kvm = kvm::open().map_err(HypervisorError::Open)?;
-    let vm = kvm::create_vm(&kvm)?;
+    let vm = Arc::new(kvm::create_vm(&kvm)?);
     Ok(Hypervisor { kvm, vm })
 }

@@ -12,7 +12,7 @@ use ovum_devices::virtio::rng::Rng;
 use ovum_disk::{Disk, OpenError};
 
 use super::disks::{self, OpenDisk, Purpose};
-use super::tuning;
+use super::{tuning, virtio};
 use crate::config::{BootFile, CmdlineChoice, ConfigError, MachineConfig};
 use crate::failure::{Blame, Explain};
 
@@ -59,7 +59,7 @@ impl Inputs {
         let warm_after_panic = cmdline.value("reboot") == Some(WARM_AFTER_PANIC);
         let move_kernel = !cmdline.contains_key("nokaslr");
         let cmdline = CString::new(cmdline.as_str())?;
-        let room = layout::VIRTIO_SLOTS.saturating_sub(1);
+        let room = virtio::places(config.transport).saturating_sub(1);
         if config.disks.len() > room {
             return Err(InputError::TooManyDisks { disks: config.disks.len(), room });
         }

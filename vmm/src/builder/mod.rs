@@ -57,7 +57,7 @@ pub(crate) struct Parts {
 
 /// What only has to stay alive for as long as the machine does. To be dropped after everything that uses guest memory.
 pub(crate) struct Resources {
-    _vm: VmFd,
+    _vm: Arc<VmFd>,
     _memory: Vec<memory::Mapping>,
 }
 
@@ -80,9 +80,9 @@ pub(crate) fn build(config: &MachineConfig, console: Console, timeline: &Timelin
     let mut buses = Buses::default();
     let power = ending.power_handler(inputs.warm_after_panic.then(|| memory.clone()));
     let console = platform::place(&mut buses, &hypervisor.vm, console, &ending, &power, timeline)?;
-    let slots = virtio::place(&mut buses, &hypervisor.vm, &memory, inputs.devices)?;
+    let places = virtio::place(config.transport, &mut buses, &hypervisor.vm, &memory, inputs.devices)?;
 
-    let start = boot_data::write(config, &memory, &loaded, &inputs.cmdline, &slots, inputs.cpus)?;
+    let start = boot_data::write(config, &memory, &loaded, &inputs.cmdline, &places, inputs.cpus)?;
     let vcpus = vcpus::create(&hypervisor, inputs.cpus, &start)?;
 
     let resources = Resources { _vm: hypervisor.vm, _memory: mappings };

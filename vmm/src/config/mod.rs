@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ovum_arch::SMALLEST_MEMORY;
+pub use ovum_arch::platform::Transport;
 pub use ovum_disk::Format as DiskFormat;
 
 use crate::failure::{Blame, Explain};
@@ -44,6 +45,8 @@ pub struct MachineConfig {
     pub memory: u64,
     /// Disks, in the order in which the guest finds them.
     pub disks: Vec<DiskConfig>,
+    /// How the guest finds its virtio devices.
+    pub transport: Transport,
     /// Where a file without a name is made if discarded writes do not fit into memory.
     pub scratch: PathBuf,
     /// Ends the machine after this time.
@@ -71,6 +74,7 @@ impl MachineConfig {
             cpus: DEFAULT_CPUS,
             memory: DEFAULT_MEMORY,
             disks: Vec::new(),
+            transport: Transport::default(),
             scratch: DEFAULT_SCRATCH.into(),
             time_limit: None,
         }

@@ -166,7 +166,7 @@ fn a_broken_driver_loses_what_is_in_flight() {
     driver.make_available(0, 300);
     driver.kick(0);
     let opener = later(&disk, &[0]);
-    driver.wait_until(|driver| driver.status() & crate::virtio::mmio::spec::NEEDS_RESET != 0);
+    driver.wait_until(|driver| driver.status() & crate::virtio::status::NEEDS_RESET != 0);
     opener.join().unwrap();
     assert_eq!(status(&driver, 0), 0xee);
     driver.start(0);

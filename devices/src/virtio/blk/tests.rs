@@ -6,6 +6,7 @@ use super::{Blk, spec};
 use crate::virtio::mmio::spec as mmio;
 use crate::virtio::mmio::spec::Register;
 use crate::virtio::mock::{BUFFERS, BlkAnswer, Desc, Driver, INDIRECT, LOW_END, MEMORY_END, MemoryDisk, NEXT, WRITE};
+use crate::virtio::status;
 use crate::virtio::worker::Runner;
 
 const SIZE: usize = 1 << 20;
@@ -67,7 +68,7 @@ fn the_configuration_space_tells_the_disk() {
     assert_eq!(driver.config(60), [0; 8]);
     let limits = spec::F_SIZE_MAX | spec::F_SEG_MAX | spec::F_BLK_SIZE | spec::F_TOPOLOGY | spec::F_MQ;
     let requests = spec::F_FLUSH | spec::F_DISCARD | spec::F_WRITE_ZEROES;
-    assert_eq!(driver.offered(), limits | requests | EVENT_IDX | INDIRECT_DESC | mmio::VERSION_1);
+    assert_eq!(driver.offered(), limits | requests | EVENT_IDX | INDIRECT_DESC | status::VERSION_1);
 }
 
 #[test]
@@ -306,7 +307,7 @@ fn breaks(spoil: impl FnOnce(&mut Driver)) {
     let before = disk.contents();
     spoil(&mut driver);
     driver.kick(0);
-    assert_eq!(driver.status(), 15 | mmio::NEEDS_RESET);
+    assert_eq!(driver.status(), 15 | status::NEEDS_RESET);
     assert_eq!(driver.read(Register::InterruptStatus) & mmio::INTERRUPT_CONFIG, mmio::INTERRUPT_CONFIG);
     assert_eq!(disk.contents(), before, "nothing was done");
     driver.start(0);
@@ -407,9 +408,9 @@ fn the_smallest_and_the_largest_queue_serve() {
     for size in [1, 2, 4, 256] {
         let disk = Arc::new(MemoryDisk::new(SIZE));
         let mut driver = with_disk(&disk, 1);
-        assert!(driver.negotiate(mmio::VERSION_1 | INDIRECT_DESC));
+        assert!(driver.negotiate(status::VERSION_1 | INDIRECT_DESC));
         driver.set_up_queue(0, size);
-        driver.add_status(mmio::DRIVER_OK);
+        driver.add_status(status::DRIVER_OK);
         put(&driver, BUFFERS, &header(spec::T_IN, 0));
         // One descriptor that is read and written cannot be: with a queue of one, every request breaks the rules.
         let table = [
@@ -435,5 +436,5 @@ fn a_read_into_its_own_rings_ends() {
     put(&driver, BUFFERS, &header(spec::T_IN, 0));
     driver.add(0, &[Desc::readable(BUFFERS, 16), Desc::writable(available, 512), Desc::writable(BUFFERS + 64, 1)]);
     driver.kick(0);
-    assert_eq!(driver.status(), 15 | mmio::NEEDS_RESET);
+    assert_eq!(driver.status(), 15 | status::NEEDS_RESET);
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::interrupt::Interrupt;
 use crate::virtio::device::DeviceInterrupt;
+use crate::virtio::lifecycle::TransportSignal;
 
 use super::spec;
 
@@ -31,21 +32,22 @@ impl Signal {
         self.status.fetch_and(!bits, Ordering::AcqRel);
     }
 
-    pub fn is_reset_needed(&self) -> bool {
-        self.needs_reset.load(Ordering::Acquire)
-    }
-
-    /// Forgets all reasons, as a reset does.
-    pub fn reset(&self) {
-        self.status.store(0, Ordering::Release);
-        self.needs_reset.store(false, Ordering::Release);
-    }
-
     /// Sets the reason, then gives one edge. An edge for each reason, even if the driver has not acknowledged the last
     /// one: it may have looked at the rings already.
     fn raise(&self, reason: u32) {
         self.status.fetch_or(reason, Ordering::AcqRel);
         self.interrupt.trigger();
+    }
+}
+
+impl TransportSignal for Signal {
+    fn is_reset_needed(&self) -> bool {
+        self.needs_reset.load(Ordering::Acquire)
+    }
+
+    fn reset(&self) {
+        self.status.store(0, Ordering::Release);
+        self.needs_reset.store(false, Ordering::Release);
     }
 }
 

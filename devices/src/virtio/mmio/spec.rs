@@ -1,4 +1,4 @@
-//! What Virtio 1.2 says about the transport over memory-mapped registers (section 4.2) and about the device status (2.1).
+//! What Virtio 1.2 says about the transport over memory-mapped registers (section 4.2).
 
 /// 4.2.2: offset of the device's configuration space.
 pub const CONFIG: u64 = 0x100;
@@ -18,22 +18,6 @@ pub const NO_SHARED_MEMORY: u32 = u32::MAX;
 pub const INTERRUPT_USED: u32 = 1 << 0;
 /// 4.2.2, InterruptStatus, bit 1: the configuration, or DEVICE_NEEDS_RESET, changed.
 pub const INTERRUPT_CONFIG: u32 = 1 << 1;
-
-/// 2.1: the driver noticed the device.
-pub const ACKNOWLEDGE: u32 = 1;
-/// 2.1: the driver knows how to drive the device.
-pub const DRIVER: u32 = 2;
-/// 2.1: the driver has set up the device and it may start.
-pub const DRIVER_OK: u32 = 4;
-/// 2.1: driver and device agree on features.
-pub const FEATURES_OK: u32 = 8;
-/// 2.1: the device cannot go on without a reset.
-pub const NEEDS_RESET: u32 = 64;
-/// 2.1: the driver has given up on the device.
-pub const FAILED: u32 = 128;
-
-/// 6: VIRTIO_F_VERSION_1 as a feature bit.
-pub const VERSION_1: u64 = 1 << 32;
 
 /// A register, see [`REGISTERS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,9 +6,10 @@ use crate::bus::BusDevice;
 use crate::virtio::blk::Blk;
 use crate::virtio::device::{Activation, ActiveDevice, NeedsReset, Served, Stop, VirtioDevice};
 use crate::virtio::mock::{Desc, Driver, MEMORY_END, MemoryDisk};
+use crate::virtio::status;
 use crate::virtio::worker::Runner;
 
-const VERSION_1: u64 = spec::VERSION_1;
+const VERSION_1: u64 = status::VERSION_1;
 
 /// What the probe saw.
 #[derive(Default)]
@@ -141,9 +142,9 @@ fn features_are_a_subset_with_version_1() {
     let (mut driver, _) = probe();
     for bad in [0, 0b101, VERSION_1 | 0b10, VERSION_1 | 1 << 63, u64::MAX] {
         assert!(!driver.negotiate(bad), "{bad:#x}");
-        assert_eq!(driver.status(), spec::ACKNOWLEDGE | spec::DRIVER);
-        driver.add_status(spec::DRIVER_OK);
-        assert_eq!(driver.status() & spec::DRIVER_OK, 0, "not without FEATURES_OK");
+        assert_eq!(driver.status(), status::ACKNOWLEDGE | status::DRIVER);
+        driver.add_status(status::DRIVER_OK);
+        assert_eq!(driver.status() & status::DRIVER_OK, 0, "not without FEATURES_OK");
     }
     for good in [VERSION_1, VERSION_1 | 0b100, VERSION_1 | 1 << 40] {
         assert!(driver.negotiate(good), "{good:#x}");
@@ -156,22 +157,22 @@ fn features_are_fixed_once_agreed_on() {
     assert!(driver.negotiate(VERSION_1));
     driver.write(Register::DriverFeaturesSel, 0);
     driver.write(Register::DriverFeatures, 0b10);
-    driver.add_status(spec::DRIVER_OK);
+    driver.add_status(status::DRIVER_OK);
     assert_eq!(driver.status(), 15);
 }
 
 #[test]
 fn status_bits_come_in_order_and_go_by_reset_only() {
     let (mut driver, seen) = probe();
-    for early in [spec::DRIVER, spec::FEATURES_OK, spec::DRIVER_OK, spec::NEEDS_RESET, 16] {
+    for early in [status::DRIVER, status::FEATURES_OK, status::DRIVER_OK, status::NEEDS_RESET, 16] {
         driver.write(Register::Status, early);
         assert_eq!(driver.status(), 0, "{early} comes first");
     }
     driver.start(0);
-    driver.write(Register::Status, spec::ACKNOWLEDGE);
+    driver.write(Register::Status, status::ACKNOWLEDGE);
     assert_eq!(driver.status(), 15, "bits are not cleared one by one");
-    driver.add_status(spec::FAILED);
-    assert_eq!(driver.status(), 15 | spec::FAILED);
+    driver.add_status(status::FAILED);
+    assert_eq!(driver.status(), 15 | status::FAILED);
     assert_eq!(seen.activations.load(Ordering::SeqCst), 1, "writing the status again activates nothing");
     driver.write(Register::Status, 0);
     assert_eq!(driver.status(), 0);
@@ -188,7 +189,7 @@ fn queues_are_set_up_after_features_and_before_the_start() {
     assert!(driver.negotiate(VERSION_1));
     driver.set_up_queue(0, 256);
     assert_eq!(driver.read(Register::QueueReady), 1);
-    driver.add_status(spec::DRIVER_OK);
+    driver.add_status(status::DRIVER_OK);
     assert_eq!(seen.ready_queues.load(Ordering::SeqCst), 1, "the driver left queue 1 out");
 
     driver.write(Register::QueueReady, 0);
@@ -219,8 +220,8 @@ fn refuse_queue(spoil: impl FnOnce(&mut Driver)) {
     driver.set_up_queue(1, 16);
     driver.set_up_queue(0, 256);
     spoil(&mut driver);
-    driver.add_status(spec::DRIVER_OK);
-    assert_eq!(driver.status(), 15 | spec::NEEDS_RESET);
+    driver.add_status(status::DRIVER_OK);
+    assert_eq!(driver.status(), 15 | status::NEEDS_RESET);
     assert_eq!(driver.read(Register::InterruptStatus), spec::INTERRUPT_CONFIG);
     assert_eq!(driver.interrupt.count(), 1);
     assert_eq!(seen.activations.load(Ordering::SeqCst), 0);
@@ -272,7 +273,7 @@ fn a_broken_driver_is_told_once_and_not_served_until_reset() {
     driver.start(0);
     let interrupts = driver.interrupt.count();
     driver.kick(1);
-    assert_eq!(driver.status(), 15 | spec::NEEDS_RESET);
+    assert_eq!(driver.status(), 15 | status::NEEDS_RESET);
     assert_eq!(driver.interrupt.count(), interrupts + 1);
     let serves = seen.serves.load(Ordering::SeqCst);
     driver.kick(1);
@@ -328,7 +329,7 @@ fn a_worker_serves_what_was_available_before_it_started() {
     assert!(driver.negotiate(VERSION_1));
     driver.set_up_queue(0, 16);
     driver.add(0, &[Desc::readable(MEMORY_END - 16, 16), Desc::writable(MEMORY_END - 1024, 513)]);
-    driver.add_status(spec::DRIVER_OK);
+    driver.add_status(status::DRIVER_OK);
     assert_eq!(driver.wait_used(0).len, 513);
 }
 
@@ -338,7 +339,7 @@ fn a_worker_reports_a_broken_driver_and_waits_for_the_reset() {
     driver.start(0);
     driver.make_available(0, 300);
     driver.kick(0);
-    driver.wait_until(|driver| driver.status() & spec::NEEDS_RESET != 0);
+    driver.wait_until(|driver| driver.status() & status::NEEDS_RESET != 0);
     driver.wait_until(|driver| driver.interrupt.count() == 1);
     assert_eq!(driver.read(Register::InterruptStatus), spec::INTERRUPT_CONFIG);
     driver.kick(0);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use ovum_disk::UnknownFormat;
 use ovum_vmm::DiskConfig;
-use ovum_vmm::config::Writes;
+use ovum_vmm::config::{Transport, Writes};
 
 use crate::appliance::args::PackageArgs;
 use crate::units;
@@ -68,6 +68,9 @@ pub struct RunArgs {
     /// there. Where a package has several disks, a folder with a file for each
     #[arg(long, value_name = "FILE|FOLDER")]
     pub overlay: Option<PathBuf>,
+    /// How the guest finds its disks: mmio costs it nothing to probe, pci is for kernels without virtio-mmio
+    #[arg(long, value_name = "WAY", default_value = "auto", value_parser = transport)]
+    pub transport: Transport,
     /// Where the guest's serial console goes: stdio, file:PATH or none
     #[arg(long, value_name = "WHERE", default_value = "stdio", value_parser = console)]
     pub console: ConsoleArg,
@@ -165,6 +168,14 @@ fn disk(text: &str) -> Result<DiskConfig, String> {
         disk.writes = writes;
     }
     Ok(disk)
+}
+
+fn transport(text: &str) -> Result<Transport, String> {
+    match text {
+        "auto" | "mmio" => Ok(Transport::Mmio),
+        "pci" => Ok(Transport::Pci),
+        _ => Err("give auto, mmio or pci".into()),
+    }
 }
 
 fn console(text: &str) -> Result<ConsoleArg, String> {

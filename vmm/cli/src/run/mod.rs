@@ -63,6 +63,7 @@ fn machine_config(args: &RunArgs, kernel: PathBuf) -> MachineConfig {
         kernel_cache: if args.no_boot_tuning { None } else { kernel_cache() },
         cpus: args.cpus.unwrap_or(DEFAULT_CPUS),
         memory: args.memory.map_or(DEFAULT_MEMORY, |memory| memory.0),
+        transport: args.transport,
         scratch: std::env::var_os("TMPDIR").map_or_else(|| DEFAULT_SCRATCH.into(), PathBuf::from),
         time_limit: args.timeout,
         ..MachineConfig::new(kernel)
