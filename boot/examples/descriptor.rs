@@ -66,8 +66,8 @@ fn summary(bytes: &[u8]) -> String {
 
 /// Ten thousand elements in a million bytes: disks, cards and properties, all of which refer to others.
 fn big() -> String {
-    const COUNT: usize = 420;
-    let padding = "x".repeat(600);
+    const COUNT: usize = 460;
+    let padding = "x".repeat(420);
     let mut text = String::from(
         "<Envelope xmlns='http://schemas.dmtf.org/ovf/envelope/1' xmlns:ovf='http://schemas.dmtf.org/ovf/envelope/1' \
          xmlns:rasd='http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData'><References>",

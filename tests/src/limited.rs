@@ -56,7 +56,7 @@ impl Call {
     /// line of remedy, nothing else. `None` if so, else what is wrong.
     #[must_use]
     pub fn refusal_lacks(&self, place: &str) -> Option<String> {
-        let lines: Vec<&str> = self.errors.lines().filter(|line| !line.starts_with("warning:")).collect();
+        let lines: Vec<&str> = self.errors.lines().filter(|line| !is_warning(line)).collect();
         let wrong = if self.status != 2 {
             format!("status {}", self.status)
         } else if self.errors.contains("panicked") || self.errors.contains("RUST_BACKTRACE") {
@@ -73,6 +73,10 @@ impl Call {
         let shown: String = self.errors.chars().take(600).collect();
         Some(format!("{wrong}: {shown:?}"))
     }
+}
+
+fn is_warning(line: &str) -> bool {
+    line.starts_with("warning:") || line.starts_with("ovum: warn:")
 }
 
 /// The first character in a text that a terminal would obey rather than show, or that turns the text around.

@@ -31,6 +31,41 @@ fn every_descriptor_of_the_corpus_is_read_as_it_is_meant() -> Result<()> {
     compare_all(&folder, "expected.json")
 }
 
+/// What each configuration gives: vCPUs, memory in MiB, NICs, disks. COT (`cot info`) says the same.
+const CONFIGURATIONS: [(&str, &str, [u64; 4]); 13] = [
+    ("cot-csr1000v.ovf", "1CPU-4GB", [1, 4096, 3, 1]),
+    ("cot-csr1000v.ovf", "2CPU-4GB", [2, 4096, 3, 1]),
+    ("cot-csr1000v.ovf", "4CPU-4GB", [4, 4096, 3, 1]),
+    ("cot-csr1000v.ovf", "4CPU-8GB", [4, 8192, 3, 1]),
+    ("cot-iosv.ovf", "1CPU-384MB-2NIC", [1, 384, 2, 2]),
+    ("cot-iosv.ovf", "1CPU-1GB-8NIC", [1, 1024, 8, 2]),
+    ("cot-iosv.ovf", "1CPU-3GB-10NIC", [1, 3072, 10, 2]),
+    ("cot-iosv.ovf", "1CPU-3GB-16NIC", [1, 3072, 16, 2]),
+    ("govmomi-deployment-configs.ovf", "small", [2, 2048, 1, 1]),
+    ("govmomi-deployment-configs.ovf", "medium", [4, 4096, 1, 2]),
+    ("govmomi-deployment-configs.ovf", "large", [8, 8192, 1, 3]),
+    ("govmomi-configspec.ovf", "default", [2, 4096, 2, 5]),
+    ("govmomi-configspec.ovf", "frontend", [2, 4096, 3, 5]),
+];
+
+#[test]
+fn every_configuration_of_the_corpus_gives_what_it_says() -> Result<()> {
+    let Some(folder) = corpus() else { return Ok(()) };
+    for (name, configuration, expected) in CONFIGURATIONS {
+        let call = limited::ovum(&folder, ["inspect", "--json", "--config", configuration, name])?;
+        assert_eq!(call.status, 0, "{name} {configuration}: {}", call.errors);
+        let shown: Value = serde_json::from_str(&call.output).unwrap();
+        let system = &shown["systems"][0];
+        let count = |list: &str| system[list].as_array().map(|list| list.len() as u64);
+        let memory = system["memory_bytes"].as_u64().map(|bytes| bytes >> 20);
+        let got = [system["cpus"].as_u64(), memory, count("nics"), count("disks")];
+        assert_eq!(got, expected.map(Some), "{name} {configuration}");
+    }
+    let call = limited::ovum(&folder, ["inspect", "--config", "5CPU", "cot-csr1000v.ovf"])?;
+    assert_eq!(call.refusal_lacks("5CPU"), None);
+    Ok(())
+}
+
 #[test]
 fn every_sample_is_read_as_it_is_meant() -> Result<()> {
     compare_all(&binaries::repository().join("resources/ovf"), "samples.json")

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use ovum_payloads::Payload;
 use ovum_tests::limited::{self, Call, listing};
 
 /// Its descriptor is changed for each case.
@@ -11,10 +12,18 @@ pub const MINIMAL: &str = include_str!("../../../resources/ovf/minimal.ovf");
 /// What stands in for a disk: that it is none is found after everything that is tested here.
 pub const DISK: &[u8] = &[0x55; 2000];
 
+/// A kernel that is right, so that the package is what is wrong.
+pub const KERNEL: &str = "kernel.elf";
+
+/// Lays [`KERNEL`] into a folder.
+pub fn lay_kernel(folder: &Path) {
+    fs::write(folder.join(KERNEL), Payload::PowerOff.elf()).unwrap();
+}
+
 /// Commands that read a package, each with the arguments before its name.
 pub const INSPECT: &[&str] = &["inspect"];
 pub const VERIFY: &[&str] = &["verify"];
-pub const RUN: &[&str] = &["run", "--dry-run", "--accept-eula"];
+pub const RUN: &[&str] = &["run", "--dry-run", "--accept-eula", "--kernel", KERNEL];
 const ALL: [&[&str]; 3] = [INSPECT, VERIFY, RUN];
 
 /// A package in a folder of its own.
@@ -87,6 +96,7 @@ impl Case {
         for (name, bytes) in &self.files {
             fs::write(folder.join(name), bytes).unwrap();
         }
+        lay_kernel(&folder);
         prepare(&folder);
         let before = listing(outer.path()).unwrap();
         let mut wrong = Vec::new();

@@ -2,7 +2,7 @@
 
 use ovum_tests::limited::{self, Call, listing};
 
-use crate::cases::{DISK, INSPECT, MINIMAL, RUN, VERIFY};
+use crate::cases::{DISK, INSPECT, MINIMAL, RUN, VERIFY, lay_kernel};
 use crate::integrity::right;
 use crate::tar::Tar;
 
@@ -85,6 +85,7 @@ fn changed_by_chance_it_is_read_or_refused() {
     let archive = Tar::new().file("package.ovf", MINIMAL.as_bytes()).file("package.mf", right().as_bytes());
     let archive = archive.file("disk.vmdk", DISK).end();
     let folder = tempfile::tempdir().unwrap();
+    lay_kernel(folder.path());
     let mut wrong = Vec::new();
     for seed in 1..=COUNT {
         let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
