@@ -121,6 +121,9 @@ fn inside(href: &str) -> Result<(), &'static str> {
         if path.split(|byte| matches!(byte, b'/' | b'\\')).any(|part| part == b"..") || path.first() == Some(&b'/') {
             return Err("leads out of the package");
         }
+        if path.split(|byte| *byte == b'/').next_back().is_none_or(|part| matches!(part, b"" | b".")) {
+            return Err("names a folder");
+        }
         if path.iter().any(|byte| byte.is_ascii_control()) {
             return Err("has control characters in it");
         }

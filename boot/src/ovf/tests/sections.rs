@@ -34,6 +34,8 @@ fn files_that_cannot_be_are_refused_with_their_line() {
         (r#"ovf:id="f" ovf:href="/etc/passwd""#, "absolute"),
         (r#"ovf:id="f" ovf:href="//host/f""#, "absolute"),
         (r#"ovf:id="f" ovf:href="file:///etc/passwd""#, "absolute"),
+        (r#"ovf:id="f" ovf:href=".""#, "folder"),
+        (r#"ovf:id="f" ovf:href="a/""#, "folder"),
         (r#"ovf:id="f" ovf:href="a%00b""#, "control"),
         (r#"ovf:id="f" ovf:href="f" ovf:size="-1""#, "below zero"),
         (r#"ovf:id="f" ovf:href="f" ovf:size="1.5""#, "not a whole number"),
