@@ -81,10 +81,20 @@ impl ReadVolatile for Input {
         if let Kind::File(file) = &mut self.0 {
             return file.read_volatile(into);
         }
+        // All of it: guest memory takes a read that is short for the end of the file.
         let mut piece = vec![0; into.len().min(PIECE)];
-        let len = self.read(&mut piece).map_err(VolatileMemoryError::IOError)?;
-        into.copy_from(piece.get(..len).unwrap_or_default());
-        Ok(len)
+        let mut done = 0;
+        while done < into.len() {
+            let wanted = piece.len().min(into.len() - done);
+            let read = self.read(piece.get_mut(..wanted).unwrap_or_default());
+            let len = read.map_err(VolatileMemoryError::IOError)?;
+            if len == 0 {
+                break;
+            }
+            into.offset(done)?.copy_from(piece.get(..len).unwrap_or_default());
+            done += len;
+        }
+        Ok(done)
     }
 }
 
@@ -94,8 +104,10 @@ mod tests {
 
     use ovum_disk::Access;
     use ovum_disk::storage::{FileStorage, Part};
+    use vm_memory::{Bytes, GuestAddress};
 
     use super::*;
+    use crate::memory::Memory;
 
     #[test]
     fn a_part_of_a_file_is_read_from_its_own_beginning_to_its_own_end() {
@@ -121,5 +133,13 @@ mod tests {
         let mut long = vec![0; 200_000];
         input.read_exact_volatile(&mut VolatileSlice::from(&mut long[..])).unwrap();
         assert!(long == bytes[1100..201_100], "longer than a piece");
+
+        let memory = Memory::from_ranges(&[(GuestAddress(0), 200_000)]).unwrap();
+        input.seek(SeekFrom::Start(100)).unwrap();
+        memory.read_exact_volatile_from(GuestAddress(0), &mut input, 200_000).unwrap();
+        memory.read_slice(&mut long, GuestAddress(0)).unwrap();
+        assert!(long == bytes[1100..201_100], "longer than a piece, into guest memory");
+        input.seek(SeekFrom::Start(298_000)).unwrap();
+        memory.read_exact_volatile_from(GuestAddress(0), &mut input, 2000).unwrap_err();
     }
 }
