@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod disks;
 mod seeds;
 
 use super::system::System;
@@ -13,8 +14,8 @@ fn disk(first: &[u8]) -> Arc<dyn Storage> {
     Memory::new([first, &[0; 1024]].concat())
 }
 
-fn find_in(system: System, options: &Options<'_>) -> Result<Menu, LoaderError> {
-    find::find_in(&system, &[disk(b"")], options)
+fn find_in(system: &System, options: &Options<'_>) -> Result<Menu, LoaderError> {
+    find::find_in(system, &[disk(b"")], options)
 }
 
 fn summary(menu: &Menu) -> (Vec<&str>, usize, &str) {
@@ -43,7 +44,7 @@ fn text(part: &Part) -> String {
 #[test]
 fn grubs_menu_becomes_one_list() {
     let system = || system(false, vec![MemoryFs::new("b"), root().with("/boot/grub/grub.cfg", CONFIG)]);
-    let menu = find_in(system(), &Options { serial_console: true, ..Options::default() }).unwrap();
+    let menu = find_in(&system(), &Options { serial_console: true, ..Options::default() }).unwrap();
     assert_eq!(summary(&menu), (vec!["one", "two", "two#2"], 1, "GRUB's variable default is 1"));
     let entry = &menu.entries[0];
     assert_eq!(entry.cmdline, "BOOT_IMAGE=/boot/vmlinuz-6.1 root=PARTUUID=0000cafe-02 ro quiet console=ttyS0");
@@ -59,11 +60,11 @@ fn grubs_menu_becomes_one_list() {
 fn an_entry_is_chosen_by_id_title_or_a_part_of_it() {
     let system = || system(false, vec![root().with("/boot/grub/grub.cfg", CONFIG)]);
     for (name, index) in [("one", 0), ("Debian", 0), ("deb", 0), ("two", 1), ("two#2", 2), ("again", 2)] {
-        let menu = find_in(system(), &Options { entry: Some(name), ..Options::default() }).unwrap();
+        let menu = find_in(&system(), &Options { entry: Some(name), ..Options::default() }).unwrap();
         assert_eq!((menu.default, menu.why.as_str()), (index, "it was asked for"), "{name}");
     }
     for name in ["none", "o", "Windows"] {
-        let error = find_in(system(), &Options { entry: Some(name), ..Options::default() }).unwrap_err();
+        let error = find_in(&system(), &Options { entry: Some(name), ..Options::default() }).unwrap_err();
         assert!(error.to_string().contains(name) && error.remedy().contains("one, two, two#2"), "{error}");
     }
 }
@@ -71,11 +72,11 @@ fn an_entry_is_chosen_by_id_title_or_a_part_of_it() {
 #[test]
 fn a_default_that_starts_no_linux_is_told() {
     let config = CONFIG.replace("default=1", "default=2");
-    let menu = find_in(system(false, vec![root().with("/boot/grub/grub.cfg", config)]), &Options::default()).unwrap();
+    let menu = find_in(&system(false, vec![root().with("/boot/grub/grub.cfg", config)]), &Options::default()).unwrap();
     assert_eq!(menu.default, 0);
     assert_eq!(menu.why, "the first that starts Linux; GRUB's default entry does not (chainloader +1)");
     let config = CONFIG.replace("default=1", "default=2\nset fallback=1");
-    let menu = find_in(system(false, vec![root().with("/boot/grub/grub.cfg", config)]), &Options::default()).unwrap();
+    let menu = find_in(&system(false, vec![root().with("/boot/grub/grub.cfg", config)]), &Options::default()).unwrap();
     assert_eq!((menu.default, menu.entries[1].id.as_str()), (1, "two"));
 }
 
@@ -84,7 +85,7 @@ fn an_efi_system_partition_leads_to_the_menu() {
     let stub = "search.fs_uuid r00t-uuid root hd0,gpt2\nset prefix=($root)'/boot/grub'\nconfigfile $prefix/grub.cfg\n";
     let esp = MemoryFs::new("E5B0-0000").with("/EFI/BOOT/BOOTX64.EFI", "x").with("/EFI/debian/grub.cfg", stub);
     let menu =
-        find_in(system(true, vec![esp, root().with("/boot/grub/grub.cfg", CONFIG)]), &Options::default()).unwrap();
+        find_in(&system(true, vec![esp, root().with("/boot/grub/grub.cfg", CONFIG)]), &Options::default()).unwrap();
     assert_eq!(menu.entries[0].source, "disk 1, partition 1: /EFI/debian/grub.cfg");
     assert_eq!(menu.entries.len(), 3);
 }
@@ -110,7 +111,7 @@ fn systemd_boot() -> MemoryFs {
 
 #[test]
 fn systemd_boot_sorts_and_chooses() {
-    let menu = find_in(system(true, vec![systemd_boot()]), &Options::default()).unwrap();
+    let menu = find_in(&system(true, vec![systemd_boot()]), &Options::default()).unwrap();
     assert_eq!(summary(&menu), (vec!["arch-6.10", "arch-6.9", "z.efi"], 0, "the first of systemd-boot's menu"));
     assert_eq!(menu.entries[0].cmdline, "root=LABEL=a rw");
     assert!(menu.notes.iter().any(|note| note.contains("/gone, which is not there")), "{:?}", menu.notes);
@@ -120,7 +121,7 @@ fn systemd_boot_sorts_and_chooses() {
         [("arch-6.9.conf", 1), ("arch-6.9", 1), ("arch-*.conf", 0), ("z*", 2), ("*9*", 1), ("nothing", 0)]
     {
         let fs = systemd_boot().with("/loader/loader.conf", format!("default {pattern}\ntimeout 3\n"));
-        let menu = find_in(system(true, vec![fs]), &Options::default()).unwrap();
+        let menu = find_in(&system(true, vec![fs]), &Options::default()).unwrap();
         assert_eq!(menu.default, default, "{pattern}");
     }
 }
@@ -129,7 +130,7 @@ fn systemd_boot_sorts_and_chooses() {
 fn the_firmware_decides_between_boot_loaders() {
     let both = || system(true, vec![systemd_boot(), root().with("/boot/grub/grub.cfg", CONFIG)]);
     for (firmware, first) in [(None, "arch-6.10"), (Some(Firmware::Uefi), "arch-6.10"), (Some(Firmware::Bios), "one")] {
-        let menu = find_in(both(), &Options { firmware, ..Options::default() }).unwrap();
+        let menu = find_in(&both(), &Options { firmware, ..Options::default() }).unwrap();
         assert_eq!(menu.entries[0].id, first, "{firmware:?}");
     }
 }
@@ -149,16 +150,16 @@ fn syslinux_goes_first_where_the_boot_sector_is_not_grubs() {
 
 #[test]
 fn without_a_boot_loader_the_newest_kernel_starts() {
-    let menu = find_in(system(false, vec![root()]), &Options::default()).unwrap();
+    let menu = find_in(&system(false, vec![root()]), &Options::default()).unwrap();
     assert_eq!(summary(&menu).0, ["vmlinuz-6.1", "vmlinuz-5.10"]);
     assert_eq!(menu.entries[0].cmdline, "root=UUID=from-fstab ro");
     assert_eq!(menu.entries[1].initrds[0].name, "disk 1, partition 1: /boot/initrd.img-5.10");
     let boot = MemoryFs::new("boot").with("/vmlinuz-virt", "k").with("/initramfs-virt", "i");
     let other = MemoryFs::new("other").with("/etc/fstab", "/dev/vg0/root / xfs defaults 0 0\n");
-    let menu = find_in(system(false, vec![boot, other]), &Options::default()).unwrap();
+    let menu = find_in(&system(false, vec![boot, other]), &Options::default()).unwrap();
     assert_eq!((menu.entries[0].cmdline.as_str(), menu.entries[0].initrds.len()), ("root=/dev/vg0/root ro", 1));
     let plain = MemoryFs::new("p").with("/vmlinuz", "k").with("/initrd.img", "i");
-    let menu = find_in(system(false, vec![plain]), &Options::default()).unwrap();
+    let menu = find_in(&system(false, vec![plain]), &Options::default()).unwrap();
     assert_eq!((menu.entries[0].cmdline.as_str(), menu.entries[0].initrds.len()), ("root=UUID=p ro", 1));
 }
 
@@ -195,13 +196,13 @@ fn what_is_there_instead_is_told() {
         );
     }
     let esp = MemoryFs::new("e").with("/EFI/BOOT/BOOTX64.EFI", "x");
-    let error = find_in(system(true, vec![esp]), &Options::default()).unwrap_err();
+    let error = find_in(&system(true, vec![esp]), &Options::default()).unwrap_err();
     assert!(error.to_string().starts_with("on the disks there is programs of UEFI"), "{error}");
 }
 
 #[test]
 fn what_would_disturb_a_terminal_is_left_out() {
     let config = "menuentry 'A\u{1b}[2J' { linux /boot/vmlinuz-6.1 x; }";
-    let menu = find_in(system(false, vec![root().with("/boot/grub/grub.cfg", config)]), &Options::default()).unwrap();
+    let menu = find_in(&system(false, vec![root().with("/boot/grub/grub.cfg", config)]), &Options::default()).unwrap();
     assert_eq!(menu.entries[0].title, "A [2J");
 }

@@ -57,8 +57,7 @@ impl Entry {
                 return None;
             }
             let line = line.trim();
-            let (key, value) =
-                line.split_once(|character: char| character == ' ' || character == '\t').unwrap_or((line, ""));
+            let (key, value) = line.split_once([' ', '\t']).unwrap_or((line, ""));
             let value = value.trim();
             let text = || Some(value.to_owned());
             match key {

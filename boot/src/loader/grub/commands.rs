@@ -40,7 +40,7 @@ pub(super) fn run(shell: &mut Shell<'_>, name: &str, arguments: &[String], block
         "increment" | "decrement" => {
             each(arguments.get(..1).unwrap_or_default(), |variable| count(shell, variable, name))
         }
-        "ls" => i32::from(!arguments.last().is_none_or(|path| shell.kind(path).is_some())),
+        "ls" => i32::from(arguments.last().is_some_and(|path| shell.kind(path).is_none())),
         "probe" => search::probe(shell, arguments),
         "blscfg" | "bls_import" => entries::add(shell),
         "linux" | "linux16" | "linuxefi" => load::linux(shell, arguments),

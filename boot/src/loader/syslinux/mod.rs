@@ -127,10 +127,8 @@ impl Config {
         match (key, self.labels.last_mut()) {
             ("default", _) => self.default = Some(value()),
             ("ontimeout", _) => self.on_timeout = Some(value()),
-            ("label", _) => {
-                if limits.another_entry(MAX_LABELS) {
-                    self.labels.push(Label { name: value(), ..Label::default() });
-                }
+            ("label", _) if limits.another_entry(MAX_LABELS) => {
+                self.labels.push(Label { name: value(), ..Label::default() });
             }
             ("append", None) => self.append = value(),
             ("append", Some(label)) => label.append = Some(value()),
@@ -183,8 +181,8 @@ impl Config {
             None => &self.append,
         };
         // `initrd=` among the arguments is the loader's own way to name archives.
-        let inline = arguments.split_whitespace().filter_map(|word| word.strip_prefix("initrd="));
-        let archives = label.initrd.as_deref().or_else(|| inline.last()).unwrap_or_default();
+        let mut inline = arguments.split_whitespace().filter_map(|word| word.strip_prefix("initrd="));
+        let archives = label.initrd.as_deref().or_else(|| inline.next_back()).unwrap_or_default();
         let archives = archives.split(',').filter(|archive| !archive.is_empty()).map(|archive| absolute(archive, base));
         let archives: Vec<_> = archives.collect();
         if !archives.iter().all(|archive| system.is_file(volume, archive)) {

@@ -12,11 +12,11 @@ fn found(fs: MemoryFs) -> (Option<Found>, Vec<String>) {
 }
 
 fn paths(files: &[File]) -> Vec<&str> {
-    let path = |file| match file {
-        &File::At(_, ref path) => path.as_str(),
+    let paths = files.iter().map(|file| match file {
+        File::At(_, path) => path.as_str(),
         File::Bytes(_) => panic!(),
-    };
-    files.iter().map(path).collect()
+    });
+    paths.collect()
 }
 
 #[test]

@@ -50,6 +50,16 @@ fn parse(text: &str) -> Case {
                 }
                 case.disks.push(disk);
             }
+            "generated" => {
+                let disk = &mut case.disks[0];
+                disk.uuid = Some("11111111-2222-4333-8444-555555555555".to_owned());
+                disk.files.insert("/boot/grub/grub.cfg".to_owned(), generated(words.next().unwrap()).to_owned());
+                for kind in ["vmlinuz", "initrd.img"] {
+                    for version in ["6.1.0-10-amd64", "5.10.0-9-amd64"] {
+                        disk.files.insert(format!("/boot/{kind}-{version}"), "x".to_owned());
+                    }
+                }
+            }
             path => {
                 let (disk, path) =
                     path.strip_prefix("(hd").and_then(|rest| rest.split_once(')')).unwrap_or(("0", path));
@@ -60,6 +70,16 @@ fn parse(text: &str) -> Case {
         }
     }
     case
+}
+
+/// A file that grub-mkconfig made.
+fn generated(name: &str) -> &'static str {
+    match name {
+        "plain" => include_str!("../cases/generated/plain.cfg"),
+        "saved" => include_str!("../cases/generated/saved.cfg"),
+        "older" => include_str!("../cases/generated/older.cfg"),
+        name => panic!("{name} is none of them"),
+    }
 }
 
 fn block(body: &str) -> String {
