@@ -122,7 +122,7 @@ mod tests {
         assert_eq!(input.read(&mut [0]).unwrap(), 0);
 
         assert_eq!(input.seek(SeekFrom::End(-8)).unwrap(), 298_992);
-        let mut rest = vec![1; 20];
+        let mut rest = [1; 20];
         assert_eq!(input.read_volatile(&mut VolatileSlice::from(&mut rest[..])).unwrap(), 8, "up to the end");
         input.seek(SeekFrom::End(-8)).unwrap();
         let mut tail = [0; 8];

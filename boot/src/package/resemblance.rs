@@ -10,8 +10,8 @@ use ovum_disk::storage::{Storage, read_array, read_bytes};
 /// Something that people have in their hands instead of a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resemblance {
-    /// A file packed by a program: its name, and the command that unpacks it.
-    Packed(&'static str, &'static str),
+    /// A file packed by a program.
+    Packed(Packer),
     /// A disk image.
     Disk(Format),
     /// The bytes of a disk with partitions or a boot loader.
@@ -26,16 +26,45 @@ pub enum Resemblance {
     Elf,
 }
 
-/// Programs by the first bytes of what they make.
-const PACKERS: [(&[u8], &str, &str); 7] = [
-    (b"\x1f\x8b", "gzip", "tar -xzf"),
-    (b"PK\x03\x04", "zip", "unzip"),
-    (b"7z\xbc\xaf\x27\x1c", "7-Zip", "7z x"),
-    (b"\xfd7zXZ\0", "xz", "tar -xJf"),
-    (b"BZh", "bzip2", "tar -xjf"),
-    (b"\x28\xb5\x2f\xfd", "zstd", "tar --zstd -xf"),
-    (b"Rar!\x1a\x07", "RAR", "unrar x"),
+/// A program that packs: the first bytes of what it makes, its name, the command that unpacks an archive, and that for a
+/// single file, where there is another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packer {
+    magic: &'static [u8],
+    name: &'static str,
+    archive: &'static str,
+    single: &'static str,
+}
+
+const fn packer(magic: &'static [u8], name: &'static str, archive: &'static str, single: &'static str) -> Packer {
+    Packer { magic, name, archive, single }
+}
+
+const PACKERS: [Packer; 7] = [
+    packer(b"\x1f\x8b", "gzip", "tar -xzf", "gunzip"),
+    packer(b"PK\x03\x04", "zip", "unzip", "unzip"),
+    packer(b"7z\xbc\xaf\x27\x1c", "7-Zip", "7z x", "7z x"),
+    packer(b"\xfd7zXZ\0", "xz", "tar -xJf", "unxz"),
+    packer(b"BZh", "bzip2", "tar -xjf", "bunzip2"),
+    packer(b"\x28\xb5\x2f\xfd", "zstd", "tar --zstd -xf", "unzstd"),
+    packer(b"Rar!\x1a\x07", "RAR", "unrar x", "unrar x"),
 ];
+
+/// Endings of names of single files that were packed: what is left of the name says what it was.
+const SINGLE: [&str; 4] = ["gz", "xz", "bz2", "zst"];
+
+impl Packer {
+    /// The command that unpacks the file at `path`, by its name: an archive, unless only the packing was added to another
+    /// ending than tar's.
+    fn command(self, path: &Path) -> &'static str {
+        let ending = |path: &Path| path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+        let is_packed = ending(path).is_some_and(|ending| SINGLE.contains(&ending.as_str()));
+        match path.file_stem().and_then(|stem| ending(Path::new(stem))) {
+            Some(inner) if is_packed && !matches!(inner.as_str(), "tar" | "ova") => self.single,
+            _ => self.archive,
+        }
+    }
+}
 
 /// How much of a file's front is looked at, in bytes.
 const HEAD: usize = 512;
@@ -58,8 +87,8 @@ pub(super) fn kind(storage: &dyn Storage) -> io::Result<Kind> {
     if let Some(kind) = text(&head) {
         return Ok(kind);
     }
-    if let Some((_, name, command)) = PACKERS.iter().find(|(magic, ..)| head.starts_with(magic)) {
-        return Ok(Kind::Other(Some(Resemblance::Packed(name, command))));
+    if let Some(packer) = PACKERS.iter().find(|packer| head.starts_with(packer.magic)) {
+        return Ok(Kind::Other(Some(Resemblance::Packed(*packer))));
     }
     if head.starts_with(b"\x7fELF") {
         return Ok(Kind::Other(Some(Resemblance::Elf)));
@@ -93,9 +122,11 @@ fn text(head: &[u8]) -> Option<Kind> {
 impl Resemblance {
     /// One line that says what to do with it.
     pub(super) fn remedy(self, path: &Path) -> String {
+        let file = path;
         let path = path.display();
         match self {
-            Self::Packed(_, command) => {
+            Self::Packed(packer) => {
+                let command = packer.command(file);
                 format!("unpack it ({command} {path}), and give the .ova or .ovf that was in it")
             }
             Self::Disk(format) => {
@@ -113,7 +144,7 @@ impl Resemblance {
 impl fmt::Display for Resemblance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Packed(name, _) => write!(f, "a file packed with {name}"),
+            Self::Packed(packer) => write!(f, "a file packed with {}", packer.name),
             Self::Disk(format) => write!(f, "a disk image ({format})"),
             Self::RawDisk => f.write_str("the bytes of a disk, with a boot sector"),
             Self::Iso => f.write_str("an ISO image"),

@@ -171,8 +171,14 @@ pub fn stdout_failed(error: &io::Error) -> Status {
 
 /// `text` for a line of a terminal: names from an image may hold what terminals take for commands.
 pub fn printable(text: &str) -> String {
-    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let escape = |c: char| if commands(c) { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(escape).collect()
+}
+
+/// Whether a terminal does something else with `c` than to show it: control characters, and those that turn the direction
+/// of writing, by which a line can seem to say something else than it does (Unicode, UAX 9).
+fn commands(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Writes to standard error.
@@ -193,6 +199,7 @@ mod tests {
     fn nothing_in_a_line_commands_the_terminal() {
         assert_eq!(one_line("disk a\u{1b}[31m\n b"), "disk a\\u{1b}[31m b");
         assert_eq!(printable("a\nb \u{e9} \u{9b}"), "a\\nb \u{e9} \\u{9b}");
+        assert_eq!(printable("fdp.\u{202e}exe"), "fdp.\\u{202e}exe");
     }
 
     #[test]

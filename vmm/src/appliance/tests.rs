@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use vm_memory::VolatileSlice;
 
 use super::*;
+use crate::config::BootFile;
 use crate::failure::Explain;
 
 const MIB: usize = 1 << 20;

@@ -25,7 +25,9 @@ pub fn show(appliance: &Appliance, menus: &[Menu]) -> String {
 fn show_entry(text: &mut String, entry: &BootEntry, starts: bool) {
     let mark = if starts { "starts" } else { "entry" };
     // Writing to a string does not fail.
-    let mut line = |name: &str, value: &str| drop(writeln!(text, "  {name:<12}{}", printable(value)));
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "  {name:<12}{}", printable(value));
+    };
     line(mark, &format!("{} [{}], of {}", entry.title, entry.id, entry.source));
     if starts {
         line("  kernel", &entry.kernel.name);
