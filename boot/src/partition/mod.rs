@@ -1,7 +1,7 @@
 //! What a disk is divided into: partitions (GPT, MBR) and logical volumes (LVM2), each as a storage of its own.
 //!
 //! * [`volumes`]: everything on some disks that may hold a file system.
-//! * [`gpt`], [`mbr`]: partition tables; [`lvm`]: physical volumes, volume groups, their metadata.
+//! * `gpt`, `mbr`: partition tables; [`lvm`]: physical volumes, volume groups, their metadata.
 //! * [`DiskBytes`]: a [`Disk`](ovum_disk::Disk) as a storage that is only read.
 //!
 //! Tables are hostile: nothing is allocated by what they claim, chains have limits, and what lies outside of the disk or of

@@ -14,7 +14,7 @@ use super::ApplianceError;
 use super::Wishes;
 use super::disks::Files;
 use super::mapping::{Limits, MappedDrive, Mapping, Note};
-use crate::config::{BootFile, CmdlineChoice, DEFAULT_SCRATCH, DiskConfig, DiskSource};
+use crate::config::{BootFile, CmdlineChoice, DEFAULT_SCRATCH, DiskConfig, DiskSource, Writes};
 
 /// Kernel, initramfs and command line of a machine.
 pub(super) struct Start {
@@ -90,10 +90,11 @@ fn look(system: &System, disks: &[DiskConfig], entry: Option<&str>) -> Result<Me
             let name = name.display().to_string();
             Some(Arc::new(DiskBytes::new(&name, Arc::<ovum_disk::Image>::clone(image))) as Arc<dyn Storage>)
         }
-        // Nothing starts from an empty disk.
+        // Nothing starts from an empty disk, or from what the guest is told.
         DiskSource::File { .. } | DiskSource::Empty { .. } | DiskSource::Bytes { .. } => None,
     };
-    let storages: Vec<_> = disks.iter().filter_map(bytes).collect();
+    // A CD in the drive is seldom what an appliance was installed from last.
+    let storages: Vec<_> = disks.iter().filter(|disk| disk.writes != Writes::Refused).filter_map(bytes).collect();
     if storages.is_empty() {
         return Err(ApplianceError::NoKernel { id: system.id.clone() });
     }
@@ -119,6 +120,7 @@ pub fn menu(
     let files = Files::new(package, appliance, &scratch);
     let mapping = Mapping::of(system, &Limits::of_host());
     let open = |drive: &MappedDrive| Ok(DiskConfig::of(files.disk(&drive.source, drive)?.0));
-    let disks = mapping.drives.iter().map(open).collect::<Result<Vec<_>, ApplianceError>>()?;
+    let disks =
+        mapping.drives.iter().filter(|drive| !drive.read_only).map(open).collect::<Result<Vec<_>, ApplianceError>>()?;
     look(system, &disks, entry)
 }

@@ -24,9 +24,9 @@ fn folder(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fuzz/seeds").join(target)
 }
 
-#[test]
-fn seeds_are_harmless_and_stay_so_when_they_are_spoilt() {
-    let mut state = 0x1234_5678_9abc_def1_u64;
+/// Runs the bodies with the seeds, and with each seed so many times with some of its bytes changed.
+fn spoil(rounds: usize, begin: u64) {
+    let mut state = begin | 1;
     let mut random = |end: usize| {
         state ^= state << 13;
         state ^= state >> 7;
@@ -40,20 +40,38 @@ fn seeds_are_harmless_and_stay_so_when_they_are_spoilt() {
         for seed in seeds {
             let bytes = fs::read(&seed).unwrap();
             body(&bytes);
-            for _ in 0..20 {
+            for _ in 0..rounds {
                 let mut spoilt = bytes.clone();
                 for _ in 0..=random(3) {
                     let at = random(spoilt.len());
-                    match random(3) {
+                    match random(5) {
                         0 => spoilt[at] ^= 1 << random(8),
                         1 => spoilt[at] = u8::try_from(random(256)).unwrap(),
-                        _ => spoilt.truncate(at.max(1)),
+                        2 => spoilt.truncate(at.max(1)),
+                        // Words in other places make other scripts.
+                        _ => {
+                            let from = random(bytes.len());
+                            let part = bytes[from..bytes.len().min(from + 1 + random(24))].to_vec();
+                            spoilt.splice(at..at, part);
+                        }
                     }
                 }
                 body(&spoilt);
             }
         }
     }
+}
+
+#[test]
+fn seeds_are_harmless_and_stay_so_when_they_are_spoilt() {
+    spoil(20, 0x1234_5678_9abc_def1);
+}
+
+/// `cargo test -p ovum-boot -- --ignored many_spoilt`, after a change of what is read.
+#[test]
+#[ignore = "takes a minute"]
+fn many_spoilt_seeds_are_harmless() {
+    spoil(2_000, 7);
 }
 
 /// `cargo test -p ovum-boot -- --ignored write_the_loaders_seeds`

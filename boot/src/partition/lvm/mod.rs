@@ -2,7 +2,7 @@
 //!
 //! A physical volume has a label in one of its first four sectors, which leads to a ring of text; the text describes the
 //! whole group ([`text`]). A logical volume is a row of segments, each a run of extents of a physical volume; only linear
-//! ones are read ([`mapping`]).
+//! ones are read (`mapping`).
 
 mod group;
 mod label;
