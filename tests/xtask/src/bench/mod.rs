@@ -11,7 +11,7 @@ use ovum_tests::failure::{Failure, Result};
 pub(crate) const HELP: &str = "
 Usage: cargo xtask bench boot [--runs N] [--stock-runs N] [--json FILE] [--qemu MACHINE] [--also WORDS]...
        cargo xtask bench disk [--runs N] [--json FILE]
-       cargo xtask bench ova [--size GIB] [--data GIB] [--runs N] [--json FILE]
+       cargo xtask bench ova [--size GIB] [--data GIB] [--runs N] [--usual-runs N] [--json FILE]
 
 boot: boots the same guest with ovum and with this distribution's QEMU (`-M microvm`), in a lab whose clock counts
 instructions, so that the figures repeat on any host, however busy. The guest: 128 MiB, 1 vCPU, the bench kernel (built from
@@ -44,7 +44,8 @@ read the first sector of its disk. Beside it: the same machine from a plain kern
   --size GIB      size of the package's disk (10)
   --data GIB      how much of the disk holds data that does not compress (2): the package is as large. The usual way needs
                   twice as much again
-  --runs N        runs of each, interleaved (5); the usual way is gone once
+  --runs N        runs with the package and with the plain kernel, interleaved (5)
+  --usual-runs N  runs of the usual way (1); with 0 it is left out
   --json FILE     write all figures there, too
 
 Reported, as median (minimum to maximum): ms from the command to the guest's first instruction, by ovum's own account, and
