@@ -3,7 +3,9 @@
 //! They are deterministic: devices run inline. None may panic, hang or grow, whatever the bytes say, and after whatever
 //! a driver did, a reset brings back a device that works.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)] // a fuzz body reports by panicking
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::missing_panics_doc)] // a fuzz body reports by panicking
+
+mod pci;
 
 use std::sync::Arc;
 
@@ -15,6 +17,8 @@ use crate::virtio::mmio::spec::{self, Register};
 use crate::virtio::mock::{BUFFERS, Desc, Driver, MEMORY_END, MemoryDisk, NEXT, WRITE};
 use crate::virtio::status;
 use crate::virtio::worker::Runner;
+
+pub use pci::pci_registers;
 
 const DISK_SIZE: usize = 64 * 1024;
 const QUEUES: u16 = 2;

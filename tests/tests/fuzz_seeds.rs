@@ -23,6 +23,7 @@ fn replay(target: &str, body: fn(&[u8])) {
 #[test]
 fn any_order_of_register_accesses_is_harmless() {
     replay("mmio_registers", fuzz::mmio_registers);
+    replay("pci_registers", fuzz::pci_registers);
 }
 
 #[test]
@@ -54,7 +55,7 @@ fn any_compressed_file_is_harmless() {
 #[test]
 #[ignore = "writes into the source tree"]
 fn write_the_fuzzers_seeds() {
-    for target in ["mmio_registers", "blk_requests"] {
+    for target in ["mmio_registers", "pci_registers", "blk_requests"] {
         fs::create_dir_all(folder(target)).unwrap();
         for number in 1..=6u32 {
             fs::write(

@@ -31,13 +31,18 @@ fn random_register_accesses_leave_a_device_that_works() {
 }
 
 #[test]
+fn random_accesses_to_a_pci_function_leave_a_device_that_works() {
+    (0..RUNS).for_each(|seed| pci_registers(&Random::input(seed)));
+}
+
+#[test]
 fn random_requests_leave_a_device_that_works() {
     (0..RUNS).for_each(|seed| blk_requests(&Random::input(seed)));
 }
 
 #[test]
 fn bodies_bear_the_extremes() {
-    for body in [mmio_registers, blk_requests] {
+    for body in [mmio_registers, pci_registers, blk_requests] {
         for byte in [0, 1, 2, 3, 0x7f, 0x80, 0xff] {
             for len in [0, 1, 2, 100, 2000] {
                 body(&vec![byte; len]);
