@@ -8,6 +8,8 @@ use ovum_boot::ovf::os::{GuestOs, OsFamily};
 use ovum_boot::ovf::property::Property;
 use serde::Serialize;
 
+use super::menu::Found;
+
 /// A whole package.
 #[derive(Serialize)]
 pub struct Package<'a> {
@@ -20,7 +22,14 @@ pub struct Package<'a> {
     warnings: Vec<Oddity<'a>>,
     /// Of each system, where its disks were looked into.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    boot: Vec<BootMenu<'a>>,
+    boot: Vec<Boot<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Boot<'a> {
+    Menu(BootMenu<'a>),
+    Nothing { error: &'a str },
 }
 
 #[derive(Serialize)]
@@ -131,7 +140,7 @@ struct Oddity<'a> {
 
 impl<'a> Package<'a> {
     /// What there is to say of `appliance`, and of the boot menus of its machines, if they were read.
-    pub fn of(appliance: &'a Appliance, menus: &'a [Menu]) -> Self {
+    pub fn of(appliance: &'a Appliance, menus: &'a [Found]) -> Self {
         Self {
             format: appliance.dialect.name(),
             configuration: appliance.configuration.as_deref(),
@@ -144,7 +153,16 @@ impl<'a> Package<'a> {
                 .collect(),
             files: appliance.files.iter().map(File::of).collect(),
             warnings: appliance.warnings.iter().map(Oddity::of).collect(),
-            boot: menus.iter().map(BootMenu::of).collect(),
+            boot: menus.iter().map(Boot::of).collect(),
+        }
+    }
+}
+
+impl<'a> Boot<'a> {
+    fn of(found: &'a Found) -> Self {
+        match found {
+            Ok(menu) => Self::Menu(BootMenu::of(menu)),
+            Err(error) => Self::Nothing { error },
         }
     }
 }

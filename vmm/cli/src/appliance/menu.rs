@@ -7,10 +7,20 @@ use ovum_boot::ovf::Appliance;
 
 use crate::report::printable;
 
+/// What could be started from a machine's disks, or why nothing.
+pub type Found = Result<Menu, String>;
+
 /// The menus of all machines of `appliance`, in their order.
-pub fn show(appliance: &Appliance, menus: &[Menu]) -> String {
+pub fn show(appliance: &Appliance, menus: &[Found]) -> String {
     let mut text = String::new();
     for (system, menu) in appliance.systems().into_iter().zip(menus) {
+        let menu = match menu {
+            Ok(menu) => menu,
+            Err(why) => {
+                let _ = writeln!(text, "\n{}", printable(&format!("Boot menu: {why}")));
+                continue;
+            }
+        };
         let _ = writeln!(text, "\n{}", printable(&format!("Boot menu of {}: {}", system.id, menu.why)));
         for (index, entry) in menu.entries.iter().enumerate() {
             show_entry(&mut text, entry, index == menu.default);
