@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, RawFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use ovum_devices::legacy::Serial;
@@ -19,6 +19,9 @@ pub(crate) struct ConsoleInput {
     pub(crate) room: EventFd,
     pub(crate) source: Option<File>,
 }
+
+/// How long input may lie unread, in milliseconds, before the guest is reminded of it.
+const REMINDER: i32 = 1000;
 
 /// Whose turn it is, as epoll's user data.
 const ENDING: u64 = 0;
@@ -37,10 +40,15 @@ pub(crate) fn run(ending: &Ending, console: &ConsoleInput, deadline: Option<Inst
             break;
         };
         let mut events = [EpollEvent::default(); 3];
-        let count = match epoll.wait(timeout, &mut events) {
+        let unread = typing.is_some() && serial(console).has_unread_input();
+        let patience = if unread && !(0..=REMINDER).contains(&timeout) { REMINDER } else { timeout };
+        let count = match epoll.wait(patience, &mut events) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             count => count?,
         };
+        if count == 0 && unread {
+            serial(console).remind();
+        }
         for event in events.iter().take(count) {
             match (event.data(), &mut typing) {
                 (INPUT, Some(typing)) => typing.read()?,
@@ -54,6 +62,10 @@ pub(crate) fn run(ending: &Ending, console: &ConsoleInput, deadline: Option<Inst
         }
     }
     Ok(())
+}
+
+fn serial(console: &ConsoleInput) -> MutexGuard<'_, Serial> {
+    console.serial.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn watch(epoll: &Epoll, fd: RawFd, data: u64) -> io::Result<()> {

@@ -27,6 +27,7 @@ pub struct Serial {
     /// Input was refused, so somebody waits for room.
     wanted: bool,
     room: EventFd,
+    interrupt: Arc<dyn Interrupt>,
 }
 
 impl Serial {
@@ -38,9 +39,9 @@ impl Serial {
     /// # Errors
     /// When the process is out of file descriptors.
     pub fn new(output: Box<dyn Write + Send>, interrupt: Arc<dyn Interrupt>) -> io::Result<Self> {
-        let uart = vm_superio::Serial::new(Line(interrupt), output);
+        let uart = vm_superio::Serial::new(Line(Arc::clone(&interrupt)), output);
         let room = EventFd::new(libc::EFD_NONBLOCK | libc::EFD_CLOEXEC)?;
-        Ok(Self { capacity: uart.fifo_capacity(), uart, loopback: false, wanted: false, room })
+        Ok(Self { capacity: uart.fifo_capacity(), uart, loopback: false, wanted: false, room, interrupt })
     }
 
     /// Gives `bytes` to the guest as input and returns how many were taken. If that is not all of them, the
@@ -50,6 +51,20 @@ impl Serial {
         let taken = self.uart.enqueue_raw_bytes(bytes).unwrap_or(0);
         self.wanted = taken < bytes.len();
         taken
+    }
+
+    /// Whether the guest has input that it did not read yet.
+    #[must_use]
+    pub fn has_unread_input(&self) -> bool {
+        !self.loopback && self.uart.fifo_capacity() < self.capacity
+    }
+
+    /// Signals the guest once more if it has unread input: to be called when that has lain there for a long time, as a
+    /// 16550A does by itself (its character timeout), so that a lost interrupt does not end all input.
+    pub fn remind(&mut self) {
+        if self.has_unread_input() {
+            self.interrupt.trigger();
+        }
     }
 
     /// An event that is signalled when [`Serial::enqueue`] took less than it was offered and would take more now.

@@ -182,6 +182,21 @@ fn input_is_bounded_and_room_is_told() {
 }
 
 #[test]
+fn a_guest_is_reminded_of_input_until_it_has_read_it() {
+    let mut port = port();
+    port.serial.write(INTERRUPT_ENABLE, &[1]);
+    port.serial.enqueue(b"x");
+    // The guest has lost that interrupt.
+    port.serial.remind();
+    assert_eq!(port.interrupt.count(), 2);
+    assert_eq!(read(&mut port.serial, INTERRUPT_IDENTIFICATION) & 0x0f, 4, "received data");
+    assert_eq!(read(&mut port.serial, DATA), b'x');
+    assert!(!port.serial.has_unread_input());
+    port.serial.remind();
+    assert_eq!(port.interrupt.count(), 2);
+}
+
+#[test]
 fn input_that_came_during_a_loopback_test_is_asked_for_again() {
     let mut port = port();
     port.serial.write(MODEM_CONTROL, &[LOOPBACK]);
