@@ -6,6 +6,7 @@
 //! * [`disk`]: `ovum disk`.
 //! * [`doctor`]: `ovum doctor`.
 //! * [`terminal`], [`keys`], [`signals`]: the person at the terminal, and those who end the process from outside.
+//! * [`folders`]: where a user's files are.
 //! * [`failure`]: why a command did not work; [`progress`]: how far it is.
 //! * [`report`]: what is printed, and the exit status.
 
@@ -14,6 +15,7 @@ mod args;
 mod disk;
 mod doctor;
 mod failure;
+mod folders;
 mod keys;
 mod logger;
 mod progress;

@@ -1,7 +1,7 @@
 //! Licences: shown, and accepted once for each package.
 //!
 //! What was accepted is remembered as an empty file, named by the digest of the package's descriptor, in the user's state
-//! folder (XDG Base Directory Specification 0.8).
+//! folder.
 
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -11,6 +11,7 @@ use ovum_boot::ovf::Appliance;
 use ovum_boot::ovf::appliance::{About, Content};
 
 use crate::failure::Failure;
+use crate::folders;
 
 /// The longest answer that is read.
 const ANSWER_LIMIT: u64 = 100;
@@ -21,7 +22,8 @@ const ANSWER_LIMIT: u64 = 100;
 /// When they were not accepted.
 pub fn settle(appliance: &Appliance, digest: &str, accepted: bool) -> Result<(), Failure> {
     let eulas = of(appliance);
-    let memory = folder().map(|folder| folder.join(digest));
+    let folder = folders::of_user("XDG_STATE_HOME", ".local/state");
+    let memory = folder.map(|folder| folder.join("accepted-licences").join(digest));
     if eulas.is_empty() || memory.as_ref().is_some_and(|memory| memory.exists()) {
         return Ok(());
     }
@@ -52,12 +54,6 @@ fn of(appliance: &Appliance) -> Vec<&str> {
         }
     });
     eulas
-}
-
-fn folder() -> Option<PathBuf> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let state = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")))?;
-    Some(state.join("ovum/accepted-licences"))
 }
 
 fn remember(file: PathBuf) -> io::Result<()> {

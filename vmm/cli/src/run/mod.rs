@@ -24,6 +24,7 @@ use ovum_vmm::plan::Plan;
 use ovum_vmm::{Explain, MachineConfig, Timeline};
 
 use crate::failure::Failure;
+use crate::folders;
 use crate::report::{self, Status};
 use args::RunArgs;
 use target::Target;
@@ -119,13 +120,9 @@ fn refuse_package_options(args: &RunArgs) -> Result<(), Failure> {
     }
 }
 
-/// Where unpacked kernels are kept: `ovum/kernels` in the user's cache folder (XDG Base Directory Specification 0.8).
+/// Where unpacked kernels are kept.
 fn kernel_cache() -> Option<PathBuf> {
-    let absolute = |name, below: &str| {
-        std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute()).map(|path| path.join(below))
-    };
-    let folder = absolute("XDG_CACHE_HOME", "").or_else(|| absolute("HOME", ".cache"))?;
-    Some(folder.join("ovum/kernels"))
+    folders::of_user("XDG_CACHE_HOME", ".cache").map(|folder| folder.join("kernels"))
 }
 
 fn dry_run(config: &MachineConfig, json: bool) -> Result<Status, Failure> {
