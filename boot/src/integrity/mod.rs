@@ -27,7 +27,7 @@ pub mod verify;
 
 pub use certificate::{SignError, Signer, Standing, Trust, Validity, sign};
 pub use descriptor::{DescriptorCheck, Signature, check_descriptor};
-pub use digest::{Algorithm, Digest};
+pub use digest::{Algorithm, Digest, hex};
 pub use error::IntegrityError;
 pub use manifest::{Manifest, ManifestError};
 pub use verify::{FileCheck, FileState, Pace, Plan};

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ovum_boot::environment;
-use ovum_boot::integrity::Algorithm;
+use ovum_boot::integrity::{Algorithm, hex};
 use ovum_boot::package::Package;
 use ovum_vmm::appliance::mapping::{Mapping, Note};
 use ovum_vmm::appliance::{self, Prepared, Wishes};
@@ -77,8 +77,7 @@ pub fn run(path: &Path, args: &RunArgs, timeline: &Timeline) -> Result<Status, F
 
 /// Sees to it that properties have values and licences are accepted.
 fn settle(opened: Opened, path: &Path, args: &RunArgs) -> Result<Opened, Failure> {
-    let digest = Algorithm::Sha256.digest(opened.package.descriptor());
-    let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(&Algorithm::Sha256.digest(opened.package.descriptor()));
     eula::settle(&opened.appliance, &digest, args.start.accept_eula)?;
     let asked = properties::ask(&opened.appliance, args.start.vm.as_deref())?;
     if asked.is_empty() { Ok(opened) } else { open::open_with(path, &args.package, &asked) }
